@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+# `make help` lists the targets. Each is a thin call to a script, which knows
+# more options: SCRIPT --help.
+
+BASE ?= 6.12
+export BASE KSRC LANES EBIZZY KERNBENCH BUILD
+
+lab := selftests/lab
+build := $(or $(BUILD),build)
+
+.PHONY: help deps run check lint kernels tree export apply clean
+.NOTPARALLEL:
+
+help: ## this list
+	@echo "make TARGET [BASE=$(BASE)] [KSRC=/path/to/linux]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that everything else needs
+	$(lab)/deps build $(if $(KSRC),,source) lab check bench
+
+run: ## compare mainline and series on a real Hyper-V flush: one table
+	selftests/bench/run
+
+check: deps ## every test; the last line is "N passed, N failed, N skipped"
+	selftests/check
+
+lint: ## the tests that need no kernel build
+	$(lab)/deps check
+	$(lab)/lint
+
+kernels: tree ## build both kernels, mainline and series
+	$(lab)/kernel mainline
+	$(lab)/kernel series
+
+tree: ## make the work tree of the series: build/$(BASE)/series
+	$(lab)/deps build $(if $(KSRC),,source)
+	$(lab)/source
+	$(lab)/tree
+
+export: ## write patches/ and the folders from the work tree of the series
+	$(lab)/export
+
+apply: ## git am of the series to your own tree, KSRC=...; all or nothing
+	$(lab)/apply
+
+clean: ## remove build/, with the work trees and all results in it
+	rm -rf $(build)
