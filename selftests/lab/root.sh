@@ -41,10 +41,15 @@ root_merge()
 	tar -C "$2" -c . | tar -C "$1" -x --keep-directory-symlink
 }
 
-# root_pack DIR: the root as an uncompressed archive on stdout: a guest that
-# is emulated loads it faster than it could decompress it.
+# root_pack DIR: the root as an archive on stdout; the same files give the
+# same archive. Uncompressed: a guest that is emulated loads it faster than it
+# could decompress it.
 root_pack()
 {
-	(cd "$1" && find . -print0 | sort -z |
-		cpio -o -0 -H newc -R 0:0 --quiet)
+	(
+		cd "$1" || exit
+		find . -exec touch -h -d @1700000000 {} +
+		find . -print0 | sort -z |
+			cpio -o -0 -H newc -R 0:0 --reproducible --quiet
+	)
 }
