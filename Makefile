@@ -12,7 +12,8 @@ build := $(or $(BUILD),build)
 .NOTPARALLEL:
 
 help: ## this list
-	@echo "make TARGET [BASE=$(BASE)] [KSRC=/path/to/linux]"
+	@echo "make TARGET [BASE=$(BASE)] [KSRC=/path/to/linux] [BUILD=build]"
+	@echo "make run [LANES=hyperv] [EBIZZY=/path] [KERNBENCH=/path]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that everything else needs
@@ -44,4 +45,4 @@ apply: ## git am of the series to your own tree, KSRC=...; all or nothing
 	$(lab)/apply
 
 clean: ## remove build/, with the work trees and all results in it
-	rm -rf $(build)
+	$(lab)/clean

@@ -5,7 +5,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034 # used by the scripts that source this
 {
-	build=${BUILD:-$top/build}
+	build=$(realpath -m "${BUILD:-$top/build}")
 	me=${0##*/}
 	export LC_ALL=C
 }
