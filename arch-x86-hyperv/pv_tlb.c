@@ -12,13 +12,14 @@
 #define pr_fmt(fmt) "Hyper-V: " fmt
 
 #include <linux/bitops.h>
-#include <linux/build_bug.h>
 #include <linux/cpufeature.h>
 #include <linux/cpumask.h>
 #include <linux/init.h>
 #include <linux/minmax.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
+
+#include <kunit/static_stub.h>
 
 #include <asm/hyperv-tlfs.h>
 #include <asm/mshyperv.h>
@@ -33,66 +34,89 @@
  * A GVA range is the first page's address with, in the low 12 bits, the number
  * of further 4K pages (TLFS, "GVA range").
  */
-#define HV_GVA_RANGE_PAGES	BIT(12)
+#define HV_GVA_RANGE_SHIFT	12
+#define HV_GVA_RANGE_PAGES	BIT(HV_GVA_RANGE_SHIFT)
 
 /*
  * More ranges than this are a full flush. KVM queues 16 entries for a virtual
  * CPU and needs one of them; past that it flushes everything by itself, after
- * having been sent the list.
+ * having been sent the list. Other hosts give up at 16 or later.
  */
-#define HV_GVA_MAX_RANGES	15
+#define HV_GVA_DFL_RANGES	15
 
-/* The input lies within one page (TLFS, "Hypercall Inputs"). */
-static_assert(sizeof(struct hv_tlb_flush) +
-	      HV_GVA_MAX_RANGES * sizeof(u64) <= HV_HYP_PAGE_SIZE);
-static_assert(sizeof(struct hv_tlb_flush_ex) +
-	      (HV_MAX_SPARSE_VCPU_BANKS + HV_GVA_MAX_RANGES) * sizeof(u64) <=
-	      HV_HYP_PAGE_SIZE);
+/*
+ * As many ranges as find room in one page, where the whole input has to be
+ * (TLFS, "Hypercall Inputs"). With a set of processors it is less, and
+ * hv_encode_ranges() then says so.
+ */
+#define HV_GVA_MAX_RANGES						\
+	((HV_HYP_PAGE_SIZE - sizeof(struct hv_tlb_flush)) / sizeof(u64))
 
 /* Virtual processor numbers that a sparse set of 64 banks can hold. */
 #define HV_VPSET_SIZE	(HV_MAX_SPARSE_VCPU_BANKS * HV_VCPUS_PER_SPARSE_BANK)
 
 /*
- * Write @nr_pages from @start as GVA ranges. Counts pages and compares no
+ * Write @nr_ranges ranges of pages, of two to the power of @shift bytes each,
+ * as GVA ranges. A page that is larger than 4K is one: "A GVA that falls within
+ * a large page mapping (2MB or 4MB) will cause the entire large page to be
+ * flushed" (TLFS, HvCallFlushVirtualAddressList). Counts pages and compares no
  * addresses, so there is no end of the address space to stumble over. Returns
- * the number of ranges.
+ * the number of GVA ranges, or 0 if there is no room for @room of them.
  */
-static unsigned int hv_encode_ranges(u64 *ranges, unsigned long start,
-				     unsigned long nr_pages)
+static unsigned int hv_encode_ranges(u64 *gva, unsigned int room,
+				     const struct pv_tlb_range *ranges,
+				     unsigned int nr_ranges, unsigned int shift)
 {
-	unsigned int nr = 0;
+	unsigned long run = shift == HV_HYP_PAGE_SHIFT ? HV_GVA_RANGE_PAGES : 1;
+	unsigned int i, nr = 0;
 
-	while (nr_pages) {
-		unsigned long n = min(nr_pages, HV_GVA_RANGE_PAGES);
+	for (i = 0; i < nr_ranges; i++) {
+		unsigned long start = ranges[i].start;
+		unsigned long nr_pages = ranges[i].nr_pages;
 
-		ranges[nr++] = start | (n - 1);
-		start += n << HV_HYP_PAGE_SHIFT;
-		nr_pages -= n;
+		while (nr_pages) {
+			unsigned long n = min(nr_pages, run);
+
+			if (nr == room)
+				return 0;
+			gva[nr++] = start | (n - 1);
+			start += n << shift;
+			nr_pages -= n;
+		}
 	}
 
 	return nr;
 }
 
 /*
- * Look up the virtual processors of @cpus: *@banks gets a bit for each bank
- * that is needed, *@bank0 the contents of the first. Returns 0, or -ERANGE if
- * a number fits no set; VP_INVAL, a CPU whose number is not known, does not.
+ * Look up the virtual processors of @cpus in @vp_index: *@banks gets a bit for
+ * each bank that is needed, *@bank0 the contents of the first. Returns 0, or
+ * -ERANGE if a number fits no set; VP_INVAL, a CPU whose number is not known,
+ * does not.
  */
-static int hv_scan_vps(const struct cpumask *cpus, u64 *banks, u64 *bank0)
+static __always_inline int
+hv_scan_vps(const struct cpumask *cpus, const u32 *vp_index, u64 *banks,
+	    u64 *bank0)
 {
-	int cpu;
+	unsigned long bits;
+	unsigned int i;
 
 	*banks = 0;
 	*bank0 = 0;
-	for_each_cpu(cpu, cpus) {
-		u32 vp = hv_vp_index[cpu];
+	/* By words: for_each_cpu() calls a function for each CPU. */
+	for (i = 0; i < BITS_TO_LONGS(nr_cpu_ids); i++) {
+		for (bits = cpumask_bits(cpus)[i]; bits; bits &= bits - 1) {
+			u32 vp = vp_index[i * BITS_PER_LONG + __ffs(bits)];
 
-		if (unlikely(vp >= HV_VPSET_SIZE))
-			return -ERANGE;
+			if (pv_tlb_fault(PV_TLB_FAULT_VP))
+				vp = VP_INVAL;
+			if (unlikely(vp >= HV_VPSET_SIZE))
+				return -ERANGE;
 
-		*banks |= BIT_ULL(vp / HV_VCPUS_PER_SPARSE_BANK);
-		if (vp < HV_VCPUS_PER_SPARSE_BANK)
-			*bank0 |= BIT_ULL(vp);
+			*banks |= BIT_ULL(vp / HV_VCPUS_PER_SPARSE_BANK);
+			if (vp < HV_VCPUS_PER_SPARSE_BANK)
+				*bank0 |= BIT_ULL(vp);
+		}
 	}
 
 	return 0;
@@ -103,7 +127,8 @@ static int hv_scan_vps(const struct cpumask *cpus, u64 *banks, u64 *bank0)
  * with no gap for those that are not there. Returns their number.
  */
 static unsigned int hv_encode_banks(u64 *contents, u64 banks,
-				    const struct cpumask *cpus)
+				    const struct cpumask *cpus,
+				    const u32 *vp_index)
 {
 	unsigned int nr = hweight64(banks);
 	int cpu;
@@ -112,7 +137,7 @@ static unsigned int hv_encode_banks(u64 *contents, u64 banks,
 	memset(contents, 0, nr * sizeof(*contents));
 
 	for_each_cpu(cpu, cpus) {
-		u32 vp = hv_vp_index[cpu];
+		u32 vp = vp_index[cpu];
 		u64 lower = BIT_ULL(vp / HV_VCPUS_PER_SPARSE_BANK) - 1;
 
 		contents[hweight64(banks & lower)] |=
@@ -138,39 +163,62 @@ static bool hv_all_spaces(const struct pv_tlb_request *req)
  */
 static u64 hv_address_space(const struct pv_tlb_request *req)
 {
-	return hv_all_spaces(req) ? 0 : __pa(req->info->mm->pgd);
+	return hv_all_spaces(req) ? 0 : __pa(req->mm->pgd);
 }
 
-static u64 hv_flags(const struct pv_tlb_request *req)
+/* @nr is the number of GVA ranges, 0 for a flush of everything. */
+static u64 hv_flags(const struct pv_tlb_request *req, unsigned int nr)
 {
 	u64 flags = 0;
 
 	if (hv_all_spaces(req))
 		flags |= HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES;
 	/* User translations are not global. Not valid with a list. */
-	if (req->full)
+	if (!nr)
 		flags |= HV_FLUSH_NON_GLOBAL_MAPPINGS_ONLY;
 
 	return flags;
 }
 
-/*
- * The end of both kinds of call: ask for everything, or write the ranges to
- * where the header of the input ends and ask for those.
- */
-static int hv_flush_call(const struct pv_tlb_request *req, u64 full_call,
-			 u64 list_call, u64 *ranges)
+/* The request's ranges, at @gva on its page; see hv_encode_ranges(). */
+static unsigned int hv_encode_list(const struct pv_tlb_request *req, u64 *gva)
 {
-	u64 control = full_call;
-	unsigned int nr = 0;
-	u64 status;
+	unsigned int room = (u64 *)(req->page + HV_HYP_PAGE_SIZE) - gva;
 
-	if (!req->full) {
-		nr = hv_encode_ranges(ranges, req->start, req->nr_pages);
-		control = list_call | (u64)nr << HV_HYPERCALL_REP_COMP_OFFSET;
+	return hv_encode_ranges(gva, room, req->ranges, req->nr_ranges,
+				req->stride_shift);
+}
+
+/*
+ * A result that says that all was done, although nothing was, is none that a
+ * guest could find out about: the call is made then.
+ */
+static u64 hv_tlb_hypercall(u64 control, void *page, unsigned int nr)
+{
+	KUNIT_STATIC_STUB_REDIRECT(hv_tlb_hypercall, control, page, nr);
+
+	if (pv_tlb_fault(PV_TLB_FAULT_HYPERCALL)) {
+		u64 status = pv_tlb_fault_result();
+
+		if (!hv_result_success(status) ||
+		    (nr && hv_repcomp(status) != nr))
+			return status;
 	}
 
-	status = hv_do_hypercall(control, req->page, NULL);
+	return hv_do_hypercall(control, page, NULL);
+}
+
+/* Ask for @nr GVA ranges or, if it is 0, for everything. Returns @nr or -EIO. */
+static int hv_flush_call(const struct pv_tlb_request *req, unsigned int nr,
+			 u64 full_call, u64 list_call)
+{
+	u64 control = full_call;
+	u64 status;
+
+	if (nr)
+		control = list_call | (u64)nr << HV_HYPERCALL_REP_COMP_OFFSET;
+
+	status = hv_tlb_hypercall(control, req->page, nr);
 
 	if (unlikely(!hv_result_success(status)))
 		return -EIO;
@@ -178,59 +226,55 @@ static int hv_flush_call(const struct pv_tlb_request *req, u64 full_call,
 	 * A host completes less than everything only with an error, and not
 	 * every host can be asked to go on from there: do not try.
 	 */
-	if (unlikely(!req->full && hv_repcomp(status) != nr))
+	if (unlikely(nr && hv_repcomp(status) != nr))
 		return -EIO;
 
-	return 0;
+	return nr;
 }
 
 static int hv_flush_mask(const struct pv_tlb_request *req, u64 vp_mask)
 {
 	struct hv_tlb_flush *in = req->page;
+	unsigned int nr = hv_encode_list(req, in->gva_list);
 
 	in->address_space = hv_address_space(req);
-	in->flags = hv_flags(req);
+	in->flags = hv_flags(req, nr);
 	in->processor_mask = vp_mask;
 
-	return hv_flush_call(req, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
-			     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, in->gva_list);
+	return hv_flush_call(req, nr, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
+			     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST);
 }
 
-static int hv_flush_set(const struct pv_tlb_request *req, u64 banks)
+static int hv_flush_set(const struct pv_tlb_request *req, const u32 *vp_index,
+			u64 banks)
 {
 	struct hv_tlb_flush_ex *in = req->page;
 	u64 *contents = in->hv_vp_set.bank_contents;
-	unsigned int nr;
+	unsigned int nr_banks, nr;
 	u64 varhead;
 
+	nr_banks = hv_encode_banks(contents, banks, req->targets, vp_index);
+	nr = hv_encode_list(req, contents + nr_banks);
+	varhead = (u64)nr_banks << HV_HYPERCALL_VARHEAD_OFFSET;
+
 	in->address_space = hv_address_space(req);
-	in->flags = hv_flags(req);
+	in->flags = hv_flags(req, nr);
 	in->hv_vp_set.format = HV_GENERIC_SET_SPARSE_4K;
 	in->hv_vp_set.valid_bank_mask = banks;
-	nr = hv_encode_banks(contents, banks, req->targets);
-	varhead = (u64)nr << HV_HYPERCALL_VARHEAD_OFFSET;
 
-	return hv_flush_call(req,
+	return hv_flush_call(req, nr,
 			     HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX | varhead,
-			     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX | varhead,
-			     contents + nr);
+			     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX | varhead);
 }
 
-static int hv_pv_tlb_flush(const struct pv_tlb_request *req)
+/* @ex: does the host offer the calls that take a set of processors? */
+static int hv_flush_vps(const struct pv_tlb_request *req, const u32 *vp_index,
+			bool ex)
 {
 	u64 banks, bank0;
 	int err;
 
-	trace_hyperv_mmu_flush_tlb_multi(req->targets, req->info);
-
-	/*
-	 * Missing if hyperv_init() failed, and then hv_vp_index is as well;
-	 * gone from suspend until resume, and for good before a kexec.
-	 */
-	if (unlikely(!hv_hypercall_pg))
-		return -ENODEV;
-
-	err = hv_scan_vps(req->targets, &banks, &bank0);
+	err = hv_scan_vps(req->targets, vp_index, &banks, &bank0);
 	if (unlikely(err))
 		return err;
 
@@ -238,15 +282,39 @@ static int hv_pv_tlb_flush(const struct pv_tlb_request *req)
 	if (banks == BIT_ULL(0))
 		return hv_flush_mask(req, bank0);
 
-	if (unlikely(!(ms_hyperv.hints & HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED)))
+	if (unlikely(!ex))
 		return -EOPNOTSUPP;
 
-	return hv_flush_set(req, banks);
+	return hv_flush_set(req, vp_index, banks);
+}
+
+static int hv_flush_targets(const struct pv_tlb_request *req)
+{
+	/*
+	 * Missing if hyperv_init() failed, and then hv_vp_index is as well;
+	 * gone from suspend until resume, and for good before a kexec.
+	 */
+	if (unlikely(!hv_hypercall_pg))
+		return -ENODEV;
+
+	return hv_flush_vps(req, hv_vp_index, ms_hyperv.hints &
+			    HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED);
+}
+
+static int hv_pv_tlb_flush(const struct pv_tlb_request *req)
+{
+	int ret = hv_flush_targets(req);
+
+	trace_hyperv_mmu_flush_tlb_multi(req->targets, req->info, ret);
+
+	return ret;
 }
 
 static const struct pv_tlb_backend hv_pv_tlb_backend = {
-	.name		= "Hyper-V",
-	.max_pages	= HV_GVA_MAX_RANGES * HV_GVA_RANGE_PAGES,
+	.name		= "hyperv",
+	.max_entries	= HV_GVA_MAX_RANGES,
+	.dfl_entries	= HV_GVA_DFL_RANGES,
+	.entry_shift	= HV_GVA_RANGE_SHIFT,
 	.flush		= hv_pv_tlb_flush,
 };
 
@@ -272,3 +340,7 @@ void __init hv_pv_tlb_setup(void)
 
 	pv_tlb_register(&hv_pv_tlb_backend);
 }
+
+#if IS_ENABLED(CONFIG_PV_TLB_KUNIT_TEST)
+#include "pv_tlb_test.c"
+#endif
