@@ -19,7 +19,8 @@ root_copy()
 	cp -L --remove-destination "$2" "$1$3"
 }
 
-# root_program DIR FILE TARGET: the same with the shared libraries it needs.
+# root_program DIR FILE TARGET [ELSEWHERE]: the same with the shared libraries
+# it needs, which LD_LIBRARY_PATH may let ldd find in the root ELSEWHERE.
 root_program()
 {
 	local libs lib
@@ -30,8 +31,21 @@ root_program()
 	[[ $libs != *'not found'* ]] ||
 		die "$2 needs shared libraries that are not installed here (see ldd $2)"
 	while read -r lib; do
-		root_copy "$1" "$lib" "$lib"
+		root_copy "$1" "$lib" "${lib#"${4-}"}"
 	done < <(grep -o '/[^ ]*' <<<"$libs")
+}
+
+# root_xen DIR TOOLS NAME: one of Xen's tools out of the directory TOOLS, where its
+# package has it and under /usr/bin.
+root_xen()
+{
+	local file target
+
+	file=$(compgen -G "$2/usr/lib/xen-*/bin/$3") || file=$2/usr/bin/$3
+	target=${file#"$2"}
+	LD_LIBRARY_PATH=$2/usr/lib/x86_64-linux-gnu \
+		root_program "$1" "$file" "$target" "$2"
+	[ -e "$1/usr/bin/$3" ] || ln -s "$target" "$1/usr/bin/$3"
 }
 
 # root_merge DIR TREE: a copy of all of TREE, whose own top-level directories
