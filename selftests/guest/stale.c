@@ -43,6 +43,7 @@
 #include <sys/wait.h>
 
 #include "kselftest.h"
+#include "swap.h"
 #include "tool.h"
 
 #define KB4		4096UL
@@ -56,8 +57,12 @@
 #define FIRST_SLOT	8	/* the words before: the epoch, padding */
 #define MAIN_SLOT	7
 #define PICKS		8
+#define MAX_FILTERS	64
 #define EPOCHS_PER_PICK	8	/* rounds that go to the same pages */
 
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#endif
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
@@ -73,6 +78,7 @@ enum rule {
 	NO_ACCESS,	/* a load faults */
 	PARKED,		/* touch nothing: the area itself changes */
 	QUIT,
+	ONLY_LOAD,	/* a load reads the epoch; stores are left out */
 	RULE_MASK = 7,
 	QUIET = 8,	/* do not touch while closed */
 	STORING = 16,	/* touch by storing too */
@@ -100,6 +106,11 @@ struct test {
 #define ALWAYS_STORE	2	/* never only load (which maps the zero page) */
 #define NEEDS_WORKER	4	/* the main thread cannot be the judge */
 #define COUNTED		8	/* replace() counts what it replaced */
+#define MOVED		16	/* other pages, with what was in the old ones */
+#define NEVER_STORE	32	/* the workers only load */
+#define SPARSE		64	/* every other page of the area */
+#define NEEDS_SWAP	128
+#define ALWAYS_QUIET	256	/* the workers never touch while closed */
 
 struct area {
 	const struct test *test;
@@ -152,7 +163,8 @@ static char *region;
 
 static uint64_t seconds = 1;
 static uint64_t rounds_wanted;
-static const char *filter = "*";
+static const char *filters[MAX_FILTERS];
+static unsigned int nr_filters;
 
 /* Accesses that may fault */
 
@@ -247,6 +259,8 @@ static const char *judge_page(const struct area *a, unsigned int page,
 		return "a load faulted";
 	if (*got != epoch)
 		return "read something else than the new page";
+	if (rule == ONLY_LOAD)
+		return NULL;
 	if (rule == NO_STORE)
 		return try_store(&words[slot], epoch) ?
 			"wrote to a write-protected page" : NULL;
@@ -327,10 +341,11 @@ static void *work(void *arg)
 static uint64_t state_of(const struct area *a, enum rule rule)
 {
 	uint64_t state = a->epoch << STATE_SHIFT | rule;
+	unsigned int flags = a->test ? a->test->flags : 0;
 
-	if (a->rounds & 1)
+	if ((a->rounds & 1) || (flags & ALWAYS_QUIET))
 		state |= QUIET;
-	if ((a->rounds & 2) || (a->test && (a->test->flags & ALWAYS_STORE)))
+	if (((a->rounds & 2) || (flags & ALWAYS_STORE)) && !(flags & NEVER_STORE))
 		state |= STORING;
 	return state;
 }
@@ -488,27 +503,33 @@ static void must(int result, const char *what)
 /*
  * The kernel hands out first what was freed last, so the new pages would be the
  * old ones again, and a stale translation right by accident. Other data takes
- * the freed pages before the area is filled.
+ * the freed pages before the area is filled. Small ones are mapped long before:
+ * to map where page tables are makes a flush if reclaim left one to do.
  */
 static void take_freed_pages(struct area *a)
 {
 	char *decoy = region + DECOY_OFFSET + a->decoys;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	size_t len = a->pages < MAX_DECOYS ? a->pages * KB4 : MAX_DECOYS * KB4;
-	size_t i;
+	size_t i, mapped = a->decoys ? 0 : DECOY_SIZE, step = KB4;
 
 	if (a->test->memory == MEMFD)
 		return;		/* the old pages stay in the file */
-	if (a->test->memory == THP)
+	if (a->test->memory == THP) {
 		len = MB2;
+		mapped = len;
+	}
 	if (a->test->memory == HUGETLB) {
 		len = a->len;
+		mapped = len;
+		step = MB2;
 		flags |= MAP_HUGETLB | MAP_HUGE_2MB;
 	}
-	map_fixed(decoy, len, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (mapped)
+		map_fixed(decoy, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (a->test->memory == THP)
 		must(madvise(decoy, len, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	for (i = 0; i < len; i += a->page_size)
+	for (i = 0; i < len; i += step)
 		STORE((uint64_t *)(decoy + i), UINT64_MAX);
 	a->decoys += len;
 }
@@ -731,20 +752,56 @@ static const char *do_fork(struct area *a)
 	return NULL;
 }
 
-static const char *do_pageout(struct area *a)
+/* All pages of the area go to swap. */
+static const char *page_out(struct area *a)
 {
-	char swaps[1024];
 	unsigned int page;
 
-	/* The first line is a heading. */
-	if (read_text("/proc/swaps", swaps, sizeof(swaps)) <= 0 ||
-	    !strchr(swaps, '\n') || !strchr(swaps, '\n')[1])
-		return "no swap";
 	if (madvise(a->base, a->len, MADV_PAGEOUT))
 		return "MADV_PAGEOUT is refused";
 	for (page = 0; page < a->pages; page++)
-		a->replaced += !page_present(pagemap_entry(a->judged + page * KB4));
+		a->replaced += !page_present(pagemap_entry(page_words(a, page)));
 	return NULL;
+}
+
+/*
+ * New pages, hot everywhere. Reclaim leaves out a page that came from swap on
+ * another CPU, whose list of new pages holds it. And it leaves a flush of
+ * everything to the next one who works on a page table of the mm: if that were
+ * the next reclaim, no translation would be left that it could miss.
+ */
+static void renew(struct area *a)
+{
+	map_area(a, a->base);
+	publish(a);
+	announce(a, CLOSED);
+}
+
+/* Pages that were written: each is flushed before it goes to swap. */
+static const char *do_pageout(struct area *a)
+{
+	renew(a);
+	return page_out(a);
+}
+
+/*
+ * Pages that were only read since they came from swap: all are unmapped, then
+ * flushed together. The main thread gets them, and the flush that was left.
+ */
+static const char *do_pageout_clean(struct area *a)
+{
+	unsigned int page;
+	const char *why;
+
+	renew(a);
+	why = page_out(a);
+	if (why)
+		return why;
+	must(madvise(a->base, KB4, MADV_COLD), "MADV_COLD");
+	for (page = 0; page < a->pages; page++)
+		LOAD(page_words(a, page));
+	judge_now(a, ONLY_LOAD);
+	return page_out(a);
 }
 
 /*
@@ -794,6 +851,10 @@ static const char *do_collapse(struct area *a)
 	return count_huge(a);
 }
 
+#define BY_SWAP		(NEEDS_SWAP | NEEDS_WORKER | COUNTED | MOVED)
+/* One that is touched meanwhile comes back at once; of many some stay out. */
+#define FEW_BY_SWAP	(BY_SWAP | ALWAYS_QUIET)
+
 static const struct test tests[] = {
 	{ "madvise-1", do_dontneed, SMALL, 1, 0, FRESH },
 	{ "madvise-1-unaligned", do_dontneed, SMALL, 1, 511, FRESH },
@@ -842,7 +903,16 @@ static const struct test tests[] = {
 	{ "hugetlb-madvise", do_dontneed, HUGETLB, 2, 0, FRESH },
 	{ "hugetlb-munmap", do_munmap, HUGETLB, 2, 0, FRESH },
 	{ "compaction", do_compact, SMALL, 64, 0, NEEDS_WORKER | COUNTED },
-	{ "pageout", do_pageout, SMALL, 64, 0, NEEDS_WORKER | COUNTED },
+	{ "pageout-1", do_pageout, SMALL, 1, 3, FEW_BY_SWAP },
+	{ "pageout-16", do_pageout, SMALL, 16, 500, BY_SWAP },
+	{ "pageout-clean-1", do_pageout_clean, SMALL, 1, 3,
+	  FEW_BY_SWAP | NEVER_STORE },
+	{ "pageout-clean-8-sparse", do_pageout_clean, SMALL, 8, 3,
+	  FEW_BY_SWAP | NEVER_STORE | SPARSE },
+	{ "pageout-clean-20", do_pageout_clean, SMALL, 20, 500,
+	  BY_SWAP | NEVER_STORE },
+	{ "pageout-clean-20-sparse", do_pageout_clean, SMALL, 20, 3,
+	  FEW_BY_SWAP | NEVER_STORE | SPARSE },
 };
 
 /* Setting a case up, running and reporting it */
@@ -850,10 +920,11 @@ static const struct test tests[] = {
 static const char hugepages_path[] = "/proc/sys/vm/nr_hugepages";
 static char hugepages_before[32];
 
-static void restore_hugepages(void)
+static void undo_setup(void)
 {
 	if (*hugepages_before)
 		write_text(hugepages_path, hugepages_before);
+	swap_off();
 }
 
 static const char *reserve_hugepages(long need)
@@ -886,6 +957,8 @@ static const char *set_up(struct area *a, const struct test *t)
 	a->must_be_fresh = false;
 	a->pages = t->pages;
 	a->page_size = t->memory == HUGETLB ? MB2 : KB4;
+	if (t->flags & SPARSE)
+		a->page_size = 2 * KB4;
 	a->len = split ? MB2 : t->pages * a->page_size;
 	a->base = region + t->offset * KB4;
 	a->judged = a->base + (split ? 5 * KB4 : 0);
@@ -893,6 +966,11 @@ static const char *set_up(struct area *a, const struct test *t)
 		return "a second CPU is needed";
 	if (t->memory == HUGETLB) {
 		why = reserve_hugepages(2 * t->pages);	/* and decoys */
+		if (why)
+			return why;
+	}
+	if (t->flags & NEEDS_SWAP) {
+		why = swap_on();
 		if (why)
 			return why;
 	}
@@ -934,10 +1012,9 @@ static const char *run_rounds(struct area *a)
 		}
 		announce(a, CLOSED);
 		why = a->test->replace(a);
-		if (!why && (a->test->flags & FRESH)) {
+		if (!why && (a->test->flags & (FRESH | MOVED)))
 			take_freed_pages(a);
-			a->must_be_fresh = true;
-		}
+		a->must_be_fresh = !why && (a->test->flags & FRESH);
 		a->rounds++;
 	}
 	if (!why && !ctl->failure.set)
@@ -1026,30 +1103,41 @@ static void reserve_region(void)
 }
 
 static const char help[] =
-"Usage: stale [-t SECONDS | -n ROUNDS] [-c CPUS] [-k CASE] [-l]\n"
+"Usage: stale [-t SECONDS | -n ROUNDS] [-c CPUS] [-k CASE]... [-l]\n"
 "Replaces pages while threads on all other CPUs use them, and fails when one\n"
 "sees or writes the old page after the replacing call returned. Prints KTAP.\n"
 "  -t SECONDS  time per case (1)\n"
 "  -n ROUNDS   rounds per case instead: the same work in every run\n"
 "  -c CPUS     how many CPUs to use (all this process may)\n"
-"  -k CASE     only cases whose name matches this shell pattern\n"
+"  -k CASE     only cases whose name matches this shell pattern; may be repeated\n"
 "  -l          list the cases\n"
+"Where there is no swap, /dev/ram0 is it for some cases, if it is empty.\n"
 "Status: 0 pass, 1 fail, 64 wrong usage. A case that this machine cannot run\n"
 "is a SKIP with its reason.\n";
+
+static bool wanted(const struct test *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_filters; i++)
+		if (!fnmatch(filters[i], t->name, 0))
+			return true;
+	return !nr_filters;
+}
 
 static unsigned int count_tests(bool list)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		if (fnmatch(filter, tests[i].name, 0))
+		if (!wanted(&tests[i]))
 			continue;
 		n++;
 		if (list)
 			puts(tests[i].name);
 	}
 	if (!n)
-		usage_error("no case matches '%s': -l lists them", filter);
+		usage_error("no case matches: -l lists them");
 	return n;
 }
 
@@ -1075,7 +1163,9 @@ int main(int argc, char **argv)
 			nr = parse_number("-c", optarg, 1, nr);
 			break;
 		case 'k':
-			filter = optarg;
+			if (nr_filters == MAX_FILTERS)
+				usage_error("more than %d patterns", MAX_FILTERS);
+			filters[nr_filters++] = optarg;
 			break;
 		case 'l':
 			list = true;
@@ -1094,10 +1184,10 @@ int main(int argc, char **argv)
 	ksft_set_plan(c);
 	catch_faults();
 	reserve_region();
-	at_end(restore_hugepages);
+	at_end(undo_setup);
 	start_workers(cpus, nr);
 	for (i = 0; i < ARRAY_SIZE(tests); i++)
-		if (!fnmatch(filter, tests[i].name, 0))
+		if (wanted(&tests[i]))
 			run_test(&tests[i]);
 	stop_workers();
 	ksft_finished();
