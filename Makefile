@@ -8,13 +8,13 @@ export BASE KSRC LANES EBIZZY KERNBENCH BUILD
 lab := selftests/lab
 build := $(or $(BUILD),build)
 
-.PHONY: help deps run check lint kernels tree export apply clean
+.PHONY: help deps run check check-long mutants lint kernels tree export apply clean
 .NOTPARALLEL:
 
 help: ## this list
 	@echo "make TARGET [BASE=$(BASE)] [KSRC=/path/to/linux] [BUILD=build]"
-	@echo "make run [LANES=hyperv] [EBIZZY=/path] [KERNBENCH=/path]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@echo "make run [LANES=hyperv,xen-pv,xen-pvh] [EBIZZY=/path] [KERNBENCH=/path]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that everything else needs
 	$(lab)/deps build $(if $(KSRC),,source) lab check bench
@@ -24,6 +24,12 @@ run: ## compare mainline and series on a real Hyper-V flush: one table
 
 check: deps ## every test; the last line is "N passed, N failed, N skipped"
 	selftests/check
+
+check-long: deps kernels ## more of the same, for hours
+	selftests/check --long
+
+mutants: kernels ## break the series in all ways there are: each must be noticed
+	selftests/mutants/run
 
 lint: ## the tests that need no kernel build
 	$(lab)/deps check

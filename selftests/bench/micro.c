@@ -18,7 +18,9 @@
  * Pages next to those under test stay mapped, so that no flush frees a page
  * table. The kernel then has to flush exactly: madvise 1, munmap 1 (mmap into
  * the hole replaces nothing), mprotect 2 per round (taking the right to write
- * away, and giving it back), whatever the size.
+ * away, and giving it back), whatever the size. Of huge pages only: split 1 and
+ * move 2 (there and back) for each of them. The pages of a split are made huge
+ * again before every repetition, which therefore is a single round.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -61,7 +63,9 @@ typedef void (*round_fn)(char *pages, size_t len, size_t step);
 struct op {
 	const char *name;
 	round_fn round;
-	unsigned int flushes;
+	unsigned int flushes;	/* in a round */
+	bool huge;		/* huge pages only, and that many for each */
+	bool once;		/* a second round would find nothing to do */
 };
 
 struct size {
@@ -127,16 +131,66 @@ static void round_mprotect(char *pages, size_t len, size_t step)
 	touch(pages, len, step);
 }
 
+/*
+ * A mapping that ends inside a huge page splits it. Nothing else is flushed,
+ * since for the pages themselves nothing changes.
+ */
+static void round_split(char *pages, size_t len, size_t step)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += step)
+		must(!madvise(pages + i, KB4, MADV_DONTFORK), "MADV_DONTFORK");
+	touch(pages, len, step);
+}
+
+static void move(char *from, size_t len, char *to)
+{
+	must(mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to,
+	     "mremap");
+}
+
+/* Behind the neighbour that follows the pages there is room for them. */
+static void round_move(char *pages, size_t len, size_t step)
+{
+	char *room = pages + len + step;
+
+	move(pages, len, room);
+	touch(room, len, step);
+	move(room, len, pages);
+	touch(pages, len, step);
+}
+
 static const struct op ops[] = {
-	{ "madvise", round_madvise, 1 },
-	{ "munmap", round_munmap, 1 },
-	{ "mprotect", round_mprotect, 2 },
+	{ "madvise", round_madvise, 1, false, false },
+	{ "munmap", round_munmap, 1, false, false },
+	{ "mprotect", round_mprotect, 2, false, false },
+	{ "split", round_split, 1, true, true },
+	{ "move", round_move, 2, true, false },
 };
 
 static const struct size sizes[] = {
 	{ 1, KB4 }, { 2, KB4 }, { 4, KB4 }, { 8, KB4 }, { 16, KB4 }, { 33, KB4 },
-	{ 64, KB4 }, { 1, MB2 }, { 4, MB2 },
+	{ 64, KB4 }, { 1, MB2 }, { 4, MB2 }, { 100, MB2 },
 };
+
+/* Not every operation is there for every size. */
+static bool is_row(const struct op *op, const struct size *size)
+{
+	bool huge = size->page_size == MB2;
+
+	if (op->round == round_munmap && huge)
+		return false;
+	if (op->huge && !huge)
+		return false;
+	/* So many only where a few would be over too soon. */
+	return size->pages < 100 || op->once;
+}
+
+static unsigned int flushes_of(const struct row *row)
+{
+	return row->op->flushes * (row->op->huge ? row->size->pages : 1);
+}
 
 static const char * const quick[] = {
 	"madvise.1.4K.alone", "madvise.1.4K.running", "madvise.1.4K.lazy",
@@ -152,27 +206,55 @@ struct memory {
 	char *neighbour;
 };
 
-/* Page by page from 2 MiB on: a written page, the pages under test, another. */
-static void map_memory(struct memory *m, const struct size *size)
+static char *map_at(char *place, size_t len)
 {
-	size_t all;
+	char *p = mmap(place, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | (place ? MAP_FIXED : 0),
+		       -1, 0);
+
+	must(p != MAP_FAILED, "mmap");
+	return p;
+}
+
+static void touch_as(char *pages, size_t len, size_t step)
+{
+	must(!madvise(pages, len, step == MB2 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE),
+	     "madvise");
+	touch(pages, len, step);
+}
+
+/*
+ * Page by page from 2 MiB on: a written page, the pages under test, another;
+ * then room for the pages to move to, and one more.
+ */
+static void map_memory(struct memory *m, const struct row *row)
+{
+	size_t used, room;
 	char *p;
 
-	m->step = size->page_size;
-	m->len = size->pages * size->page_size;
-	all = m->len + 2 * m->step;
-	p = mmap(NULL, all + MB2, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(p != MAP_FAILED, "mmap");
+	m->step = row->size->page_size;
+	m->len = row->size->pages * m->step;
+	used = m->len + 2 * m->step;
+	room = row->op->round == round_move ? m->len : 0;
+	p = map_at(NULL, used + room + m->step + MB2);
 	p = (char *)(((uintptr_t)p + MB2 - 1) & -MB2);
-	must(!madvise(p, all, m->step == MB2 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE),
-	     "madvise");
-	touch(p, all, m->step);
+	touch_as(p, used, m->step);
+	if (room) {
+		touch_as(p + used + room, m->step, m->step);
+		must(!munmap(p + used, room), "munmap");
+	}
 	m->neighbour = p;
 	m->pages = p + m->step;
 }
 
-/* Are all pages of the row huge? */
+static void map_again(const struct memory *m)
+{
+	must(!munmap(m->pages, m->len), "munmap");
+	map_at(m->pages, m->len);
+	touch_as(m->pages, m->len, m->step);
+}
+
+/* Are all pages of the row and their neighbours huge? */
 static bool all_huge(const struct memory *m)
 {
 	FILE *file = fopen("/proc/self/smaps", "re");
@@ -183,8 +265,8 @@ static bool all_huge(const struct memory *m)
 	must(file, "/proc/self/smaps");
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			inside = from < (uintptr_t)m->pages + m->len &&
-				 (uintptr_t)m->pages < to;
+			inside = from < (uintptr_t)m->pages + m->len + m->step &&
+				 (uintptr_t)m->neighbour < to;
 		else if (inside && sscanf(line, "AnonHugePages: %lu", &kb) == 1)
 			sum += kb;
 	}
@@ -197,6 +279,7 @@ static bool all_huge(const struct memory *m)
 static const struct memory *shared;
 static _Atomic uint32_t visit;		/* a futex: threads come by once for each */
 static _Atomic uint32_t arrived;
+static _Atomic uint32_t started;
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
@@ -218,7 +301,7 @@ static void settle(void)
 static void *run_always(void *arg)
 {
 	pin_to((int)(intptr_t)arg);
-	arrived++;
+	started++;
 	for (;;)
 		LOAD(shared->neighbour);
 	return NULL;
@@ -230,6 +313,7 @@ static void *run_when_called(void *arg)
 	int i;
 
 	pin_to((int)(intptr_t)arg);
+	started++;
 	for (;;) {
 		while (visit == seen)
 			futex_wait(&visit, seen);
@@ -241,6 +325,10 @@ static void *run_when_called(void *arg)
 	return NULL;
 }
 
+/*
+ * Returns when all are past their first steps: these map memory, for which they
+ * would find room where the caller unmaps pages in order to map them again.
+ */
 static void start_threads(void *(*run)(void *))
 {
 	unsigned int i;
@@ -251,6 +339,8 @@ static void start_threads(void *(*run)(void *))
 				       (void *)(intptr_t)cpus[i]);
 		must(!errno, "pthread_create");
 	}
+	while (started < nr_cpus - 1)
+		sched_yield();
 }
 
 static void await_arrivals(void)
@@ -284,8 +374,6 @@ static void establish_once(enum state state)
 	if (state == ALONE)
 		return;
 	start_threads(state == RUNNING ? run_always : run_when_called);
-	if (state == RUNNING)
-		await_arrivals();
 }
 
 /* Before every repetition, outside of what is timed and counted. */
@@ -322,6 +410,8 @@ static uint64_t calibrate(const struct row *row, const struct memory *m)
 {
 	uint64_t wanted = set.milliseconds * 1000000, rounds = 1, took;
 
+	if (row->op->once)
+		return 1;
 	if (set.rounds)
 		return set.rounds;
 	for (;;) {
@@ -353,7 +443,7 @@ static void print_row(const struct row *row, uint64_t rounds, double *ns)
 	printf("micro\t%s\t%u\t%s\t%s\t%" PRIu64 "\t%u\t%.1f\t%.1f\n",
 	       row->op->name, row->size->pages,
 	       row->size->page_size == MB2 ? "2M" : "4K",
-	       state_names[row->state], rounds, row->op->flushes, median,
+	       state_names[row->state], rounds, flushes_of(row), median,
 	       sum / (double)set.repeat);
 }
 
@@ -368,16 +458,18 @@ static void run_row(const struct row *row)
 	struct memory m;
 	uint64_t i, rounds;
 
-	map_memory(&m, row->size);
-	if (m.step == MB2 && !all_huge(&m)) {
-		skip_row(row, "no transparent huge pages to be had");
-		return;
-	}
+	map_memory(&m, row);
 	shared = &m;
 	establish_once(row->state);
-	time_rounds(row, &m, WARM_UP);
+	time_rounds(row, &m, row->op->once ? 1 : WARM_UP);
 	rounds = calibrate(row, &m);
 	for (i = 0; i < set.repeat; i++) {
+		if (row->op->once)
+			map_again(&m);
+		if (m.step == MB2 && !all_huge(&m)) {
+			skip_row(row, "no transparent huge pages to be had");
+			return;
+		}
 		establish(row->state, &m);
 		lab_mark(row->name);
 		ns[i] = (double)time_rounds(row, &m, rounds) / (double)rounds;
@@ -423,7 +515,7 @@ static unsigned int all_rows(bool run)
 		row.state = i % NR_STATES;
 		row.size = &sizes[i / NR_STATES % ARRAY_SIZE(sizes)];
 		row.op = &ops[i / NR_STATES / ARRAY_SIZE(sizes)];
-		if (row.size->page_size == MB2 && row.op->round == round_munmap)
+		if (!is_row(row.op, row.size))
 			continue;
 		snprintf(row.name, sizeof(row.name), "%s.%u.%s.%s", row.op->name,
 			 row.size->pages, row.size->page_size == MB2 ? "2M" : "4K",
@@ -443,12 +535,13 @@ static unsigned int all_rows(bool run)
 
 static const char help[] =
 "Usage: micro [-T MS | -n ROUNDS] [-r REPEAT] [-c CPUS] [-q] [-k GLOB]... [-l]\n"
-"Times TLB flushes. A row OP.SIZE.PAGE.STATE is one of madvise, munmap and\n"
-"mprotect, of SIZE pages of 4K or 2M, while the other CPUs are: alone (never ran\n"
-"the process), running (a thread of it), lazy (ran a thread, idle now), idle (ran\n"
-"another process since). Prints one line per row, tab separated.\n"
+"Times TLB flushes. A row OP.SIZE.PAGE.STATE is one of madvise, munmap, mprotect,\n"
+"split and move, of SIZE pages of 4K or 2M, while the other CPUs are: alone (never\n"
+"ran the process), running (a thread of it), lazy (ran a thread, idle now), idle\n"
+"(ran another process since). Prints one line per row, tab separated.\n"
 "  -T MS      time per row and repetition (100)\n"
-"  -n ROUNDS  rounds per repetition instead: the same work in every run\n"
+"  -n ROUNDS  rounds per repetition instead: the same work in every run; a split\n"
+"             is always one round\n"
 "  -r REPEAT  repetitions, of which median and mean are printed (5)\n"
 "  -c CPUS    how many CPUs to use (all this process may)\n"
 "  -q         only a few rows that tell most\n"
