@@ -35,9 +35,10 @@ lint: ## the tests that need no kernel build
 	$(lab)/deps check
 	$(lab)/lint
 
-kernels: tree ## build both kernels, mainline and series
+kernels: tree ## build the kernels: mainline, series, and series for tests of GUP-fast
 	$(lab)/kernel mainline
 	$(lab)/kernel series
+	$(lab)/kernel --config stall series
 
 tree: ## make the work tree of the series: build/$(BASE)/series
 	$(lab)/deps build $(if $(KSRC),,source)

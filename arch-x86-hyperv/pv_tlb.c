@@ -174,7 +174,7 @@ static u64 hv_flags(const struct pv_tlb_request *req, unsigned int nr)
 	if (hv_all_spaces(req))
 		flags |= HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES;
 	/* User translations are not global. Not valid with a list. */
-	if (!nr)
+	if (!nr && req->kind != PV_TLB_KERNEL)
 		flags |= HV_FLUSH_NON_GLOBAL_MAPPINGS_ONLY;
 
 	return flags;

@@ -124,14 +124,19 @@ module_param_cb(caller_entries, &pv_tlb_max_entries_ops,
 module_param_named(huge_entries, pv_tlb_limits.huge_entries, bool, 0644);
 module_param_named(min_targets, pv_tlb_limits.min_targets, uint, 0644);
 
-static void pv_tlb_fall_back(const struct cpumask *cpus,
-			     const struct flush_tlb_info *info, int err)
+static void pv_tlb_note_failure(int err)
 {
 	pv_tlb_count_fallback(err);
 	/* An NMI or a panic is no reason to complain. */
 	if (err != -EPERM)
 		pr_warn_once("%s: flush by hypercall not possible (%d), using IPIs\n",
 			     pv_tlb_backend->name, err);
+}
+
+static void pv_tlb_fall_back(const struct cpumask *cpus,
+			     const struct flush_tlb_info *info, int err)
+{
+	pv_tlb_note_failure(err);
 
 	/* A caller that was to be the only target is its own business. */
 	if (!cpumask_empty(cpus))
@@ -425,6 +430,16 @@ static __always_inline bool pv_tlb_are_few(const struct cpumask *targets)
 	       cpumask_weight(targets) < min_targets;
 }
 
+/* @nr: what the backend returned. */
+static __always_inline void pv_tlb_count_call(const struct cpumask *targets,
+					      int nr)
+{
+	pv_tlb_count(hypercalls, 1);
+	pv_tlb_count(entries, nr);
+	pv_tlb_count(full, nr ? 0 : 1);
+	pv_tlb_count(targets, cpumask_weight(targets));
+}
+
 /*
  * Flush the targets, and the caller if it is @with_caller. Returns the number of
  * entries sent, 0 if everything was flushed, or a negative errno: then IPIs have
@@ -447,10 +462,7 @@ static __always_inline int pv_tlb_flush_targets(struct pv_tlb_cpu *this,
 		return ret;
 	}
 
-	pv_tlb_count(hypercalls, 1);
-	pv_tlb_count(entries, ret);
-	pv_tlb_count(full, ret ? 0 : 1);
-	pv_tlb_count(targets, cpumask_weight(req->targets));
+	pv_tlb_count_call(req->targets, ret);
 
 	return ret;
 }
@@ -689,6 +701,113 @@ out:
 	batch->overflow = false;
 }
 
+/*
+ * As pv_tlb_get_range(), in the kernel's half. It ends where addresses do, so an end
+ * of 0 is its end.
+ */
+static bool pv_tlb_get_kernel_range(struct pv_tlb_range *range,
+				    const struct pv_tlb_limits *limits,
+				    const struct flush_tlb_info *info)
+{
+	unsigned long start = info->start & PAGE_MASK;
+	unsigned long end = PAGE_ALIGN(info->end);
+
+	if (info->end == TLB_FLUSH_ALL || start < ~0UL << __VIRTUAL_MASK_SHIFT)
+		return false;
+
+	if (end && end <= start)
+		return false;
+
+	range->start = start;
+	range->nr_pages = (end - start) >> PAGE_SHIFT;
+
+	return pv_tlb_take_entries(limits, limits->max_entries, range->nr_pages,
+				   PAGE_SHIFT) >= 0;
+}
+
+/* All CPUs but this one that are online: a lazy one as well, it is in the kernel. */
+static bool pv_tlb_select_others(struct cpumask *targets)
+{
+	cpumask_copy(targets, cpu_online_mask);
+	__cpumask_clear_cpu(smp_processor_id(), targets);
+
+	return !cpumask_empty(targets);
+}
+
+/* With the caller, if that is the backend's way. Returns as pv_tlb_backend.flush. */
+static int pv_tlb_flush_kernel_targets(struct pv_tlb_cpu *this,
+				       const struct flush_tlb_info *info)
+{
+	struct pv_tlb_range range;
+	struct pv_tlb_request req = {
+		.info		= info,
+		.targets	= this->targets,
+		.page		= this->page,
+		.ranges		= &range,
+		.nr_ranges	= pv_tlb_get_kernel_range(&range, &pv_tlb_limits,
+							  info),
+		.stride_shift	= PAGE_SHIFT,
+		.kind		= PV_TLB_KERNEL,
+		.remote		= true,
+	};
+
+	if (pv_tlb_backend->caller == PV_TLB_CALLER_TARGET)
+		__cpumask_set_cpu(smp_processor_id(), this->targets);
+
+	return static_call(pv_tlb_backend_flush)(&req);
+}
+
+/**
+ * pv_tlb_flush_kernel - flush the kernel's half on all CPUs
+ * @info: what to flush; @info->mm is NULL
+ * @local: does that on this CPU
+ *
+ * Every online CPU is a target, since there is no generation by which it could find
+ * out later that it should have been.
+ *
+ * Nobody is interrupted: this does not wait for those who walk the kernel's page
+ * tables with interrupts disabled. The tables are freed by RCU.
+ *
+ * Context: preemption disabled; a backend is registered.
+ * Return: true if it is done. If not, interrupts have to do it, on this CPU too.
+ */
+bool pv_tlb_flush_kernel(const struct flush_tlb_info *info,
+			 void (*local)(void *))
+{
+	struct pv_tlb_cpu *this = this_cpu_ptr(&pv_tlb_cpu);
+	unsigned long flags;
+	int ret;
+
+	/* Before there is anybody else, there may be no page either. */
+	if (!static_branch_likely(&pv_tlb_enabled) || num_online_cpus() == 1)
+		return false;
+
+	ret = pv_tlb_cannot(this);
+	if (unlikely(ret)) {
+		pv_tlb_note_failure(ret);
+		return false;
+	}
+
+	if (!pv_tlb_select_others(this->targets) ||
+	    pv_tlb_are_few(this->targets))
+		return false;
+
+	ret = pv_tlb_flush_kernel_targets(this, info);
+	if (unlikely(ret < 0)) {
+		pv_tlb_note_failure(ret);
+		return false;
+	}
+	pv_tlb_count_call(this->targets, ret);
+
+	if (pv_tlb_backend->caller == PV_TLB_CALLER_NATIVE) {
+		local_irq_save(flags);
+		local((void *)info);
+		local_irq_restore(flags);
+	}
+
+	return true;
+}
+
 /* What follows pvtlb= on the command line. */
 static char pv_tlb_choice[16] __initdata = "on";
 
@@ -748,7 +867,7 @@ int __init pv_tlb_register(const struct pv_tlb_backend *backend)
 	static_branch_enable(&pv_tlb_registered);
 	if (backend->caller == PV_TLB_CALLER_TARGET)
 		static_branch_enable(&pv_tlb_for_caller);
-	pv_ops.mmu.tlb_remove_table = tlb_remove_table;
+	paravirt_free_tables_by_rcu();
 	pv_ops.mmu.flush_tlb_multi = pv_tlb_flush_multi;
 	pr_info("%s backend, page tables freed by RCU\n", backend->name);
 

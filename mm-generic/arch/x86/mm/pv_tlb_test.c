@@ -7,11 +7,14 @@
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/gfp.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/math.h>
 #include <linux/prandom.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/vmalloc.h>
 
 #include <asm/mmu_context.h>
 
@@ -209,6 +212,148 @@ static void pv_tlb_random_range_test(struct kunit *test)
 	}
 	kunit_info(test, "seed %u: %u cases, %u lists", PV_TLB_SEED, i, lists);
 	KUNIT_EXPECT_GT(test, lists, i / 16);
+}
+
+static const struct pv_tlb_kernel_case {
+	const char		*name;
+	unsigned long		start;
+	unsigned long		end;
+	struct pv_tlb_limits	limits;
+	unsigned long		want;		/* pages; none: a full flush */
+} pv_tlb_kernel_cases[] = {
+	{ "1 page", 0xffffc90000001000, 0xffffc90000002000, { 15, 12 }, 1 },
+	{ "in a page", 0xffffc90000001001, 0xffffc90000001fff, { 15, 12 }, 1 },
+	{ "unaligned", 0xffffc90000001fff, 0xffffc90000002001, { 15, 12 }, 2 },
+	{ "33 of 1 page", 0xffffc90000000000, 0xffffc90000021000, { 33, 0 }, 33 },
+	{ "34 of 1 page", 0xffffc90000000000, 0xffffc90000022000, { 33, 0 } },
+	{ "last page", 0xfffffffffffff000, 0, { 15, 12 }, 1 },
+	{ "last two pages, rounded", 0xffffffffffffe000, 0xfffffffffffff001,
+	  { 15, 12 }, 2 },
+	{ "into user space", 0xfffffffffffff000, 0x1000, { 15, 12 } },
+	{ "empty", 0xffffc90000001000, 0xffffc90000001000, { 15, 12 } },
+	{ "backwards", 0xffffc90000003000, 0xffffc90000001000, { 15, 12 } },
+	{ "everything", 0, TLB_FLUSH_ALL, { 15, 12 } },
+	{ "from somewhere", 0xffffc90000001000, TLB_FLUSH_ALL, { ~0U, 12 } },
+	{ "user", 0x1000, 0x2000, { 15, 12 } },
+	{ "user to kernel", 0x1000, 0xffffc90000001000, { ~0U, 12 } },
+	{ "not canonical", BIT(62), BIT(62) + 0x1000, { 15, 12 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pv_tlb_kernel_case, pv_tlb_kernel_cases, name);
+
+static void pv_tlb_kernel_range_test(struct kunit *test)
+{
+	const struct pv_tlb_kernel_case *c = test->param_value;
+	const struct flush_tlb_info info = {
+		.start	= c->start,
+		.end	= c->end,
+	};
+	struct pv_tlb_range range;
+	bool list;
+
+	list = pv_tlb_get_kernel_range(&range, &c->limits, &info);
+	KUNIT_ASSERT_EQ(test, list, !!c->want);
+	if (list) {
+		KUNIT_EXPECT_EQ(test, range.start, c->start & PAGE_MASK);
+		KUNIT_EXPECT_EQ(test, range.nr_pages, c->want);
+	}
+}
+
+#define PV_TLB_REMAPS	200
+
+/* One address, two pages in turn, each with the number of its turn in it. */
+struct pv_tlb_remap {
+	struct page	*pages[2];
+	unsigned long	*addr;
+	pte_t		*pte;
+	unsigned long	flushed;	/* turn whose flush is done */
+	unsigned long	read;		/* last turn that was read */
+	unsigned long	stale;		/* reads of a turn before @flushed */
+};
+
+/* Stays in the kernel, on its CPU, and so keeps the translation that it has. */
+static int pv_tlb_remap_reader(void *data)
+{
+	struct pv_tlb_remap *r = data;
+
+	while (!kthread_should_stop()) {
+		unsigned long flushed, turn;
+		unsigned int i;
+
+		for (i = 0; i < 10000; i++) {
+			/* Before the read: pairs with pv_tlb_remap_turn(). */
+			flushed = smp_load_acquire(&r->flushed);
+			turn = READ_ONCE(*r->addr);
+			if (turn < flushed)
+				r->stale++;
+			/* After it: the next turn writes to the other page. */
+			smp_store_release(&r->read, turn);
+		}
+		cond_resched();
+	}
+
+	return 0;
+}
+
+static bool pv_tlb_remap_turn(struct pv_tlb_remap *r, unsigned long turn,
+			      bool range)
+{
+	struct page *page = r->pages[turn & 1];
+	unsigned long end = jiffies + 10 * HZ;
+
+	*(unsigned long *)page_address(page) = turn;
+	set_pte(r->pte, mk_pte(page, PAGE_KERNEL));
+	if (range)
+		flush_tlb_kernel_range((unsigned long)r->addr,
+				       (unsigned long)r->addr + PAGE_SIZE);
+	else
+		flush_tlb_all();
+	/* After the flush: whoever sees this must see the page. */
+	smp_store_release(&r->flushed, turn);
+
+	/* Before the next turn: pairs with pv_tlb_remap_reader(). */
+	while (smp_load_acquire(&r->read) < turn) {
+		if (time_after(jiffies, end))
+			return false;
+		cond_resched();
+	}
+
+	return true;
+}
+
+/* Is the kernel's half flushed on a CPU that is busy there? */
+static void pv_tlb_remap_test(struct kunit *test)
+{
+	int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	struct pv_tlb_remap *r;
+	struct task_struct *reader;
+	unsigned long turn;
+	bool alive = true;
+
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs 2 CPUs");
+	r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->pages[0] = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	r->pages[1] = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_TRUE(test, r->pages[0] && r->pages[1]);
+	r->addr = vmap(r->pages, 1, VM_MAP, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, r->addr);
+	r->pte = virt_to_kpte((unsigned long)r->addr);
+	reader = kthread_create_on_cpu(pv_tlb_remap_reader, r, cpu,
+				       "pv_tlb_test/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
+	wake_up_process(reader);
+
+	for (turn = 1; turn <= PV_TLB_REMAPS && alive; turn++)
+		alive = pv_tlb_remap_turn(r, turn, turn % 8);
+
+	kthread_stop(reader);
+	vunmap(r->addr);
+	__free_page(r->pages[0]);
+	__free_page(r->pages[1]);
+	KUNIT_EXPECT_TRUE_MSG(test, alive, "turn %lu is never seen", turn - 1);
+	KUNIT_EXPECT_EQ(test, r->stale, 0);
 }
 
 static void pv_tlb_entries_test(struct kunit *test)
@@ -761,6 +906,8 @@ static void pv_tlb_caller_entries_test(struct kunit *test)
 static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE_PARAM(pv_tlb_range_test, pv_tlb_range_case_gen_params),
 	KUNIT_CASE(pv_tlb_random_range_test),
+	KUNIT_CASE_PARAM(pv_tlb_kernel_range_test, pv_tlb_kernel_case_gen_params),
+	KUNIT_CASE(pv_tlb_remap_test),
 	KUNIT_CASE(pv_tlb_entries_test),
 	KUNIT_CASE_PARAM(pv_tlb_batch_test, pv_tlb_batch_case_gen_params),
 	KUNIT_CASE(pv_tlb_batch_overflow_test),

@@ -18,10 +18,13 @@ struct mm_struct;
  * @PV_TLB_BATCH: user translations of pages that reclaim unmapped. req->mm is
  *                an identity to compare with: the mm may be gone, and is never
  *                looked into. NULL if there were several
+ * @PV_TLB_KERNEL: translations of the kernel's half, global ones as well. req->mm
+ *                 is NULL
  */
 enum pv_tlb_kind {
 	PV_TLB_MM,
 	PV_TLB_BATCH,
+	PV_TLB_KERNEL,
 };
 
 /**
@@ -48,8 +51,8 @@ enum pv_tlb_caller {
  *        aligned, physically contiguous; zeroes at first, then what the backend
  *        left there
  * @mm: whose translations; see enum pv_tlb_kind
- * @ranges: pages to flush, in user space, not wrapping
- * @nr_ranges: number of @ranges; 0 flushes all user translations
+ * @ranges: pages to flush, all in user space or all in the kernel's half
+ * @nr_ranges: number of @ranges; 0 flushes all translations of the kind
  * @stride_shift: size of the pages in @ranges, as a power of two
  * @kind: whose translations
  * @remote: there is a target other than the caller
@@ -111,12 +114,20 @@ struct pv_tlb_backend {
 #ifdef CONFIG_PV_TLB
 
 int __init pv_tlb_register(const struct pv_tlb_backend *backend);
+bool pv_tlb_flush_kernel(const struct flush_tlb_info *info,
+			 void (*local)(void *));
 
 #else
 
 static inline int pv_tlb_register(const struct pv_tlb_backend *backend)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool pv_tlb_flush_kernel(const struct flush_tlb_info *info,
+				       void (*local)(void *))
+{
+	return false;
 }
 
 #endif /* CONFIG_PV_TLB */
