@@ -173,8 +173,10 @@ static u64 hv_flags(const struct pv_tlb_request *req, unsigned int nr)
 
 	if (hv_all_spaces(req))
 		flags |= HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES;
+	if (req->kind == PV_TLB_KERNEL)
+		flags |= HV_FLUSH_ALL_PROCESSORS;
 	/* User translations are not global. Not valid with a list. */
-	if (!nr && req->kind != PV_TLB_KERNEL)
+	else if (!nr)
 		flags |= HV_FLUSH_NON_GLOBAL_MAPPINGS_ONLY;
 
 	return flags;
@@ -273,6 +275,13 @@ static int hv_flush_vps(const struct pv_tlb_request *req, const u32 *vp_index,
 {
 	u64 banks, bank0;
 	int err;
+
+	/*
+	 * Everybody, and then the mask is ignored: also who came online just now
+	 * and whose number is not known yet. The caller is one of them.
+	 */
+	if (req->kind == PV_TLB_KERNEL)
+		return hv_flush_mask(req, 0);
 
 	err = hv_scan_vps(req->targets, vp_index, &banks, &bank0);
 	if (unlikely(err))

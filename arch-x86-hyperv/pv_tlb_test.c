@@ -34,6 +34,7 @@ struct hv_tlb_heard {
 	unsigned int		calls;
 	const char		*wrong;
 	bool			ex;
+	bool			all_processors;
 	bool			all_spaces;
 	bool			spare_global;
 	u64			space;
@@ -98,6 +99,7 @@ static void hv_tlb_decode(struct hv_tlb_heard *heard, u64 control, const u64 *in
 	heard->ex = code == 0x0013 || code == 0x0014;
 	heard->reps = (control >> 32) & 0xfff;
 	heard->space = in[0];
+	heard->all_processors = in[1] & 1;
 	heard->all_spaces = in[1] & 2;
 	heard->spare_global = in[1] & 4;
 
@@ -107,7 +109,7 @@ static void hv_tlb_decode(struct hv_tlb_heard *heard, u64 control, const u64 *in
 		heard->wrong = "fast, a rep start, or reserved bits";
 	if (list != !!heard->reps)
 		heard->wrong = "a rep count that does not fit the call";
-	if (in[1] & ~(list ? 2ULL : 6ULL))
+	if (in[1] & ~(list ? 3ULL : 7ULL))
 		heard->wrong = "flags that do not fit the call";
 
 	heard->words = 2 + hv_tlb_decode_vps(heard, (control >> 17) & 0x3ff,
@@ -142,6 +144,9 @@ static u64 hv_tlb_host(u64 control, void *page, unsigned int nr)
 
 static bool hv_tlb_has_ex(const struct hv_tlb_test *t)
 {
+	if (t->req.kind == PV_TLB_KERNEL)
+		return false;
+
 	return memchr_inv(&t->vps[1], 0, sizeof(t->vps) - sizeof(t->vps[0]));
 }
 
@@ -239,6 +244,7 @@ static const char *hv_tlb_verdict(struct hv_tlb_test *t, int ret)
 {
 	const struct hv_tlb_heard *heard = &t->heard;
 	unsigned long needs = hv_tlb_needs(&t->req);
+	bool kernel = t->req.kind == PV_TLB_KERNEL;
 
 	if (heard->calls != 1)
 		return "not one hypercall";
@@ -246,7 +252,10 @@ static const char *hv_tlb_verdict(struct hv_tlb_test *t, int ret)
 		return heard->wrong;
 	if (heard->ex != hv_tlb_has_ex(t))
 		return "the other kind of call";
-	if (memcmp(heard->vps, t->vps, sizeof(t->vps)))
+	if (heard->all_processors != kernel)
+		return "all processors for those named, or the reverse";
+	if (!heard->all_processors &&
+	    memcmp(heard->vps, t->vps, sizeof(t->vps)))
 		return "other processors";
 	if (!hv_tlb_same_space(t))
 		return "another address space";
@@ -254,9 +263,9 @@ static const char *hv_tlb_verdict(struct hv_tlb_test *t, int ret)
 		needs = 0;
 	if (ret != needs || heard->reps != needs)
 		return "another number of GVA ranges";
-	if (!needs && t->req.kind != PV_TLB_KERNEL && !heard->spare_global)
+	if (!needs && !kernel && !heard->spare_global)
 		return "global translations flushed as well";
-	if (!needs && t->req.kind == PV_TLB_KERNEL && heard->spare_global)
+	if (!needs && kernel && heard->spare_global)
 		return "global translations not flushed";
 	if (needs && !hv_tlb_same_pages(t))
 		return "other pages";
@@ -769,6 +778,7 @@ static void hv_tlb_random_test(struct kunit *test)
 		hv_tlb_random_ranges(t, &rnd);
 		t->req.kind = i % 3;
 		t->req.mm = t->req.kind == PV_TLB_MM ? t->mm : NULL;
+		in_range |= t->req.kind == PV_TLB_KERNEL;
 		ret = hv_tlb_flush(t);
 		if (in_range) {
 			wrong = hv_tlb_verdict(t, ret);

@@ -87,8 +87,9 @@ static_assert(sizeof(cpumask_t) <= sizeof_field(struct xen_pv_flush, vcpus));
 /*
  * Write the operations for @ranges: @one_page for each page, or @everything if
  * there are no ranges, or no room for @room of them. Returns their number; only
- * those for pages have a linear address. Addresses are in user space, which the
- * core sees to: any that Xen has reserved it would skip without an error.
+ * those for pages have a linear address. Any that Xen has reserved it would skip
+ * without an error: none of user space, which the core sees to, nor of what the
+ * kernel maps.
  */
 static unsigned int xen_encode_ops(struct mmuext_op *ops, unsigned int room,
 				   const struct pv_tlb_range *ranges,

@@ -57,7 +57,8 @@ static const char *xen_tlb_decode(struct xen_tlb_heard *heard, const u8 *op)
 		return "not a flush of these CPUs";
 	if (heard->nr && (heard->local != local || everything))
 		return "a mixture";
-	if (!everything && (addr & 0xfff || addr >> 47))
+	if (!everything && (addr & 0xfff ||
+			    (addr >> 47 && addr < 0xffff880000000000)))
 		return "an address that Xen ignores";
 
 	heard->local = local;
@@ -195,6 +196,8 @@ static const struct xen_tlb_list {
 	{ "1 page", { { 0x1000, 1 } }, 12, 1 },
 	{ "first page", { { 0, 1 } }, 12, 1 },
 	{ "2 pages", { { 0x1000, 2 } }, 12, 2 },
+	{ "2 of the kernel", { { 0xffffc90000001000, 2 } }, 12, 2 },
+	{ "the last 2", { { 0xffffffffffffe000, 2 } }, 12, 2 },
 	{ "2 ranges", { { 0x9000, 3 }, { 0x1000, 2 } }, 12, 5 },
 	{ "119 pages", { { 0x1000, 119 } }, 12, 119 },
 	{ "120 pages", { { 0x1000, 120 } }, 12, 120 },

@@ -23,6 +23,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/page_ref.h>
+#include <linux/preempt.h>
 #include <linux/processor.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -84,11 +85,12 @@ static void gup_fast_stall_until_told(enum gup_fast_step step)
  * gup_fast_stall - stop here, if a test wants it
  * @step: how far this walk is
  *
- * Context: interrupts disabled, in the walk of the current thread.
+ * Context: interrupts disabled, in the walk of the current thread. Does nothing in
+ * an NMI, as perf walks in one.
  */
 void gup_fast_stall(enum gup_fast_step step)
 {
-	if (likely(!(READ_ONCE(gup_fast_stall_steps) & BIT(step))))
+	if (likely(!(READ_ONCE(gup_fast_stall_steps) & BIT(step))) || in_nmi())
 		return;
 
 	if (READ_ONCE(gup_fast_stall_random))

@@ -20,6 +20,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/bug.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
@@ -27,6 +28,7 @@
 #include <linux/init.h>
 #include <linux/irqflags.h>
 #include <linux/jump_label.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/panic.h>
@@ -781,6 +783,10 @@ bool pv_tlb_flush_kernel(const struct flush_tlb_info *info,
 	/* Before there is anybody else, there may be no page either. */
 	if (!static_branch_likely(&pv_tlb_enabled) || num_online_cpus() == 1)
 		return false;
+
+	/* As on_each_cpu(). An interrupt's flush would use the page in between. */
+	lockdep_assert_irqs_enabled();
+	WARN_ON_ONCE(!in_task());
 
 	ret = pv_tlb_cannot(this);
 	if (unlikely(ret)) {

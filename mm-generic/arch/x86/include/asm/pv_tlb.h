@@ -52,7 +52,8 @@ enum pv_tlb_caller {
  *        left there
  * @mm: whose translations; see enum pv_tlb_kind
  * @ranges: pages to flush, all in user space or all in the kernel's half
- * @nr_ranges: number of @ranges; 0 flushes all translations of the kind
+ * @nr_ranges: number of @ranges; 0 flushes all user translations or, if it is about
+ *             the kernel's half, all there are
  * @stride_shift: size of the pages in @ranges, as a power of two
  * @kind: whose translations
  * @remote: there is a target other than the caller
