@@ -8,7 +8,8 @@ export BASE KSRC LANES EBIZZY KERNBENCH BUILD
 lab := selftests/lab
 build := $(or $(BUILD),build)
 
-.PHONY: help deps run check check-long mutants lint kernels tree export apply clean
+.PHONY: help deps run check check-long selftests mutants lint kernels tree export \
+	apply clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -27,6 +28,10 @@ check: deps ## every test; the last line is "N passed, N failed, N skipped"
 
 check-long: deps kernels ## more of the same, for hours
 	selftests/check --long
+
+selftests: kernels ## the kernel's own mm selftests on both kernels, and what differs
+	$(lab)/deps build lab mm
+	selftests/mm/run
 
 mutants: kernels ## break the series in all ways there are: each must be noticed
 	selftests/mutants/run
