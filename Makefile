@@ -23,7 +23,7 @@ deps: ## install the Debian packages that everything else needs
 run: ## compare mainline and series on a real Hyper-V flush: one table
 	selftests/bench/run
 
-check: deps ## every test; the last line is "N passed, N failed, N skipped"
+check: deps ## the tests; the last line is "N passed, N failed, N skipped"
 	selftests/check
 
 check-long: deps kernels ## more of the same, for hours
