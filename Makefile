@@ -8,8 +8,8 @@ export BASE KSRC LANES EBIZZY KERNBENCH BUILD
 lab := selftests/lab
 build := $(or $(BUILD),build)
 
-.PHONY: help deps run check check-long selftests mutants lint kernels tree export \
-	apply clean
+.PHONY: help deps run check check-long selftests mutants lint coccicheck kernels tree \
+	export apply clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -18,7 +18,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that everything else needs
-	$(lab)/deps build $(if $(KSRC),,source) lab check bench
+	$(lab)/deps build $(if $(KSRC),,source) lab check bench cocci
 
 run: ## compare mainline and series on a real Hyper-V flush: one table
 	selftests/bench/run
@@ -39,6 +39,10 @@ mutants: kernels ## break the series in all ways there are: each must be noticed
 lint: ## the tests that need no kernel build
 	$(lab)/deps check
 	$(lab)/lint
+
+coccicheck: tree ## our Coccinelle rules over the patched kernel; fails on a finding
+	$(lab)/deps cocci
+	selftests/cocci/run
 
 kernels: tree ## build the kernels: mainline, series, and series for tests of GUP-fast
 	$(lab)/kernel mainline
