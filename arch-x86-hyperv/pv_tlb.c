@@ -25,6 +25,7 @@
 #include <asm/mshyperv.h>
 #include <asm/page.h>
 #include <asm/pv_tlb.h>
+#include <asm/pv_tlb_soft_host.h>
 #include <asm/tlbflush.h>
 
 #define CREATE_TRACE_POINTS
@@ -207,6 +208,9 @@ static u64 hv_tlb_hypercall(u64 control, void *page, unsigned int nr)
 			return status;
 	}
 
+	if (pv_tlb_soft_host(PV_TLB_SOFT_HYPERV))
+		return hv_soft_hypercall(control, page);
+
 	return hv_do_hypercall(control, page, NULL);
 }
 
@@ -299,6 +303,9 @@ static int hv_flush_vps(const struct pv_tlb_request *req, const u32 *vp_index,
 
 static int hv_flush_targets(const struct pv_tlb_request *req)
 {
+	if (pv_tlb_soft_host(PV_TLB_SOFT_HYPERV))
+		return hv_flush_vps(req, hv_soft_vp_index(), hv_soft_has_ex());
+
 	/*
 	 * Missing if hyperv_init() failed, and then hv_vp_index is as well;
 	 * gone from suspend until resume, and for good before a kexec.
@@ -341,7 +348,8 @@ static const struct pv_tlb_backend hv_pv_tlb_backend = {
  */
 void __init hv_pv_tlb_setup(void)
 {
-	if (!(ms_hyperv.hints & HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED))
+	if (!(ms_hyperv.hints & HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED) &&
+	    !pv_tlb_soft_host(PV_TLB_SOFT_HYPERV))
 		return;
 
 	if (hv_isolation_type_snp() && !ms_hyperv.paravisor_present)

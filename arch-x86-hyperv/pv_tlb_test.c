@@ -3,9 +3,8 @@
  * KUnit tests of pv_tlb.c, which includes this file: does the host hear what
  * was asked for?
  *
- * The host is hv_tlb_host(), in the place of the hypercall. It was written from
- * the TLFS, with numbers where pv_tlb.c has names and by words where that has
- * structures, so that a wrong constant shows as well.
+ * The host is hv_tlb_host(), in the place of the hypercall. It understands what
+ * pv_tlb_decode.c does.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -16,33 +15,12 @@
 #include <linux/stop_machine.h>
 #include <linux/string.h>
 
+#include "pv_tlb_decode.h"
+
 #define HV_TLB_POISON	0xff	/* where nothing has been written */
-#define HV_TLB_WORDS	512	/* of a page */
 #define HV_TLB_VPS	4096	/* that a set can name */
-#define HV_TLB_BANKS	64
 #define HV_TLB_SEED	20170803
 #define HV_TLB_CASES	1000000
-
-/* 4K pages by number, both included: no end that could wrap. */
-struct hv_tlb_run {
-	u64	first;
-	u64	last;
-};
-
-/* What the host understood. */
-struct hv_tlb_heard {
-	unsigned int		calls;
-	const char		*wrong;
-	bool			ex;
-	bool			all_processors;
-	bool			all_spaces;
-	bool			spare_global;
-	u64			space;
-	u64			vps[HV_TLB_BANKS];
-	unsigned int		words;
-	unsigned int		reps;
-	struct hv_tlb_run	runs[HV_TLB_WORDS];
-};
 
 struct hv_tlb_test {
 	struct kunit		*test;
@@ -58,75 +36,6 @@ struct hv_tlb_test {
 	struct hv_tlb_heard	heard;
 	struct hv_tlb_run	asked[HV_TLB_WORDS];
 };
-
-/* Sets heard->vps; returns the number of words of a set of processors. */
-static unsigned int hv_tlb_decode_vps(struct hv_tlb_heard *heard,
-				      unsigned int varhead, const u64 *in)
-{
-	unsigned int bank, n = 0;
-
-	if (!heard->ex) {
-		memset(heard->vps, 0, sizeof(heard->vps));
-		heard->vps[0] = in[0];
-		if (varhead)
-			heard->wrong = "a variable header in a base call";
-		return 1;
-	}
-
-	for (bank = 0; bank < 64; bank++)
-		heard->vps[bank] = (in[1] >> bank) & 1 ? in[2 + n++] : 0;
-	if (in[0])
-		heard->wrong = "the set is not sparse";
-	if (n != varhead)
-		heard->wrong = "the variable header is not the banks";
-
-	return 2 + n;
-}
-
-/*
- * Control word: 15:0 code, 16 fast, 26:17 size of the variable header in words,
- * 43:32 rep count, 59:48 rep start. Input: address space, flags, processors,
- * GVA ranges. Flags: 0 all processors, which the caller would be one of, 1 all
- * address spaces, 2 not the global mappings, not with a list, 3 extended ranges.
- */
-static void hv_tlb_decode(struct hv_tlb_heard *heard, u64 control, const u64 *in)
-{
-	unsigned int code = control & 0xffff;
-	bool list = code == 0x0003 || code == 0x0014;
-	unsigned int i;
-	u64 gva;
-
-	heard->ex = code == 0x0013 || code == 0x0014;
-	heard->reps = (control >> 32) & 0xfff;
-	heard->space = in[0];
-	heard->all_processors = in[1] & 1;
-	heard->all_spaces = in[1] & 2;
-	heard->spare_global = in[1] & 4;
-
-	if (!heard->ex && code != 0x0002 && code != 0x0003)
-		heard->wrong = "not a call that flushes";
-	if (control & ~0x00000fff07feffffULL)
-		heard->wrong = "fast, a rep start, or reserved bits";
-	if (list != !!heard->reps)
-		heard->wrong = "a rep count that does not fit the call";
-	if (in[1] & ~(list ? 3ULL : 7ULL))
-		heard->wrong = "flags that do not fit the call";
-
-	heard->words = 2 + hv_tlb_decode_vps(heard, (control >> 17) & 0x3ff,
-					     in + 2);
-	if (heard->words + heard->reps > HV_TLB_WORDS) {
-		heard->wrong = "the input is longer than a page";
-		return;
-	}
-
-	for (i = 0; i < heard->reps; i++) {
-		gva = in[heard->words++];
-		heard->runs[i].first = gva >> 12;
-		heard->runs[i].last = (gva >> 12) + (gva & 0xfff);
-		if (heard->runs[i].last >> 52)
-			heard->wrong = "a GVA range wraps";
-	}
-}
 
 /* A flush of somebody else's, such as for reclaim, goes to the real host. */
 static u64 hv_tlb_host(u64 control, void *page, unsigned int nr)

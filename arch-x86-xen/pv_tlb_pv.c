@@ -38,6 +38,7 @@
 
 #include <asm/page.h>
 #include <asm/pv_tlb.h>
+#include <asm/pv_tlb_soft_host.h>
 #include <asm/tlbflush.h>
 #include <asm/xen/hypercall.h>
 
@@ -135,6 +136,9 @@ static int xen_flush_hypercall(struct xen_pv_flush *flush, unsigned int nr)
 	int ret;
 
 	KUNIT_STATIC_STUB_REDIRECT(xen_flush_hypercall, flush, nr);
+
+	if (pv_tlb_soft_host(PV_TLB_SOFT_XEN_PV))
+		return xen_soft_mmuext_op(flush->ops, nr, &flush->done);
 
 	local_irq_save(flags);
 	if (xen_mc_pending()) {
