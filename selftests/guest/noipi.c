@@ -19,17 +19,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "hist.h"
 #include "kselftest.h"
 #include "lab_mark.h"
 #include "tool.h"
 
 #define PAGE		4096UL
 #define MAX_PAGES	200
-#define TRACEFS		"/sys/kernel/tracing"
 #define SETTLE_US	20000
 
 struct counts {
@@ -44,9 +42,6 @@ struct kind {
 	void (*flush)(char *pages, size_t len);
 };
 
-static char instance[] = TRACEFS "/instances/noipi-0000000000";
-static char trigger[128];
-static char hist[128];
 static _Atomic unsigned int running;
 static uint64_t rounds = 50;
 static bool expect_ipi;
@@ -130,50 +125,13 @@ static const struct kind kinds[] = {
 
 static const unsigned int sizes[] = { 1, 16, MAX_PAGES };
 
-/* The event, in a trace instance of our own */
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t len = strlen(text);
-	bool done = fd >= 0 && write(fd, text, len) == len;
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-static void remove_instance(void)
-{
-	write_file(trigger, "!hist:keys=func.sym");
-	rmdir(instance);
-}
-
-static void set_up_trace(void)
-{
-	if (access(TRACEFS "/instances", W_OK) &&
-	    mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		die_errno("cannot mount tracefs at " TRACEFS);
-	snprintf(instance, sizeof(instance), TRACEFS "/instances/noipi-%d",
-		 getpid());
-	snprintf(trigger, sizeof(trigger), "%s/events/csd/csd_queue_cpu/trigger",
-		 instance);
-	snprintf(hist, sizeof(hist), "%s/events/csd/csd_queue_cpu/hist", instance);
-	if (mkdir(instance, 0700))
-		die_errno("cannot make the trace instance %s", instance);
-	at_end(remove_instance);
-	if (!write_file(trigger, "hist:keys=func.sym"))
-		die_errno("this kernel cannot count csd_queue_cpu (CONFIG_HIST_TRIGGERS)");
-}
-
 /* Adds what was sent since the histogram was cleared; prints the others. */
 static void read_calls(struct counts *c, const char *name)
 {
-	FILE *file = fopen(hist, "re");
+	FILE *file = hist_open();
 	char line[512], func[256];
 	uint64_t hits;
 
-	must(file, hist);
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "{ func: [%*[^]]] %255s } hitcount: %" SCNu64,
 			   func, &hits) == 2) {
@@ -184,8 +142,8 @@ static void read_calls(struct counts *c, const char *name)
 			c->csd_other += hits;
 			ksft_print_msg("%s: %" PRIu64 " calls of %s\n", name, hits,
 				       func);
-		} else if (sscanf(line, " Dropped: %" SCNu64, &hits) == 1 && hits) {
-			die("%" PRIu64 " events were lost", hits);
+		} else {
+			hist_is_dropped(line);
 		}
 	}
 	fclose(file);
@@ -236,7 +194,7 @@ static struct counts count(const struct kind *kind, char *pages, size_t len,
 	map_pages(pages, len);
 	kind->flush(pages, len);
 	usleep(SETTLE_US);	/* what was sent before has arrived */
-	must(write_file(trigger, "hist:keys=func.sym:clear"), trigger);
+	hist_clear();
 	read_irqs(&before);
 	for (i = 0; i < rounds; i++)
 		kind->flush(pages, len);
@@ -346,7 +304,8 @@ int main(int argc, char **argv)
 
 	read_options(argc, argv);
 	k = count_tests();
-	set_up_trace();
+	at_end(hist_end);
+	hist_begin("csd/csd_queue_cpu", "keys=func.sym");
 	ksft_print_header();
 	ksft_set_plan(k);
 	pages = mmap(NULL, 2 * MAX_PAGES * PAGE, PROT_NONE,

@@ -33,6 +33,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "hist.h"
 #include "kselftest.h"
 #include "lab_mark.h"
 #include "pvtlb.h"
@@ -48,8 +49,7 @@
 #define PAGE		4096UL
 #define HUGE		(2UL << 20)	/* what one page table maps */
 #define GIB		(1UL << 30)	/* and one table of huge pages */
-#define TRACEFS		"/sys/kernel/tracing"
-#define KEYS		"hist:keys=func.sym,common_stacktrace:" \
+#define KEYS		"keys=func.sym,common_stacktrace:" \
 			"sort=hitcount.descending:size=8192"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define KHUGEPAGED	THP "khugepaged/"
@@ -126,9 +126,6 @@ static const struct owner {
 	{ "drop_mm_ref_this_cpu", "Xen: unpin an mm, arch/x86/xen/mmu_pv.c" },
 };
 
-static char instance[] = TRACEFS "/instances/tables-0000000000";
-static char trigger[128];
-static char hist[128];
 static struct call calls[MAX_CALLS];
 static unsigned int nr_calls;
 static struct setting settings[16];
@@ -187,30 +184,10 @@ static void restore_settings(void)
 	}
 }
 
-/* The event, in a trace instance of our own */
-
 static void clean_up(void)
 {
 	restore_settings();
-	write_file(trigger, "!" KEYS);
-	rmdir(instance);
-}
-
-static void set_up_trace(void)
-{
-	if (access(TRACEFS "/instances", W_OK) &&
-	    mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		die_errno("cannot mount tracefs at " TRACEFS);
-	snprintf(instance, sizeof(instance), TRACEFS "/instances/tables-%d",
-		 getpid());
-	snprintf(trigger, sizeof(trigger), "%s/events/csd/csd_queue_cpu/trigger",
-		 instance);
-	snprintf(hist, sizeof(hist), "%s/events/csd/csd_queue_cpu/hist", instance);
-	if (mkdir(instance, 0700))
-		die_errno("cannot make the trace instance %s", instance);
-	at_end(clean_up);
-	if (!write_file(trigger, KEYS))
-		die_errno("this kernel cannot count csd_queue_cpu (CONFIG_HIST_TRIGGERS)");
+	hist_end();
 }
 
 static struct call *find_call(const char *func)
@@ -254,12 +231,11 @@ static void add_frame(char *stack, size_t size, const char *func,
  */
 static void read_calls(const char *name)
 {
-	FILE *file = fopen(hist, "re");
+	FILE *file = hist_open();
 	char line[512], func[128] = "", stack[2048] = "";
 	struct call *call;
 	uint64_t hits;
 
-	must(file, hist);
 	nr_calls = 0;
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "{ func: [%*[^]]] %127[^ ,]", func) == 1) {
@@ -270,10 +246,7 @@ static void read_calls(const char *name)
 			if (call->stacks++ < MAX_STACKS)
 				ksft_print_msg("%s: %" PRIu64 " times %s%s\n", name,
 					       hits, func, stack);
-		} else if (sscanf(line, " Dropped: %" SCNu64, &hits) == 1) {
-			if (hits)
-				die("%" PRIu64 " events were lost", hits);
-		} else if (line[0] == ' ') {
+		} else if (!hist_is_dropped(line) && line[0] == ' ') {
 			add_frame(stack, sizeof(stack), func, line);
 		}
 	}
@@ -755,7 +728,7 @@ static void count(const struct op *op, uint64_t n, struct outcome *o,
 	snprintf(name, sizeof(name), "tables.%s", op->name);
 	usleep(SETTLE_US);	/* what was sent before has arrived */
 	lab_mark(name);
-	must(write_file(trigger, KEYS ":clear"), trigger);
+	hist_clear();
 	read_irqs(&before);
 	start = now_ns();
 	op->run(op, n, o);
@@ -875,7 +848,8 @@ int main(int argc, char **argv)
 	if (!n)
 		usage_error("no operation matches '%s'", filter);
 	nr_cpus = allowed_cpus(cpus);
-	set_up_trace();
+	at_end(clean_up);
+	hist_begin("csd/csd_queue_cpu", KEYS);
 	ksft_print_header();
 	ksft_set_plan(n);
 	reserve_area();

@@ -16,9 +16,8 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
+#include "hist.h"
 #include "kselftest.h"
 #include "lab_mark.h"
 #include "others.h"
@@ -27,8 +26,6 @@
 
 #define PAGE		4096UL
 #define HUGE		(2UL << 20)
-#define TRACEFS		"/sys/kernel/tracing"
-#define KEYS		"keys=reason,pages,common_cpu"
 
 /* Reasons of the event: enum tlb_flush_reason. */
 enum { SWITCH, REMOTE, LOCAL, LOCAL_MM };
@@ -47,9 +44,6 @@ struct op {
 	bool splits;
 };
 
-static char instance[] = TRACEFS "/instances/thpsplit-0000000000";
-static char trigger[128];
-static char hist[128];
 static int main_cpu;
 static uint64_t nr_pages = 100;
 static const char *states = "l";
@@ -132,39 +126,13 @@ static const struct op ops[] = {
 	{ "mremap", by_mremap, false },
 };
 
-/* The event, in a trace instance of our own */
-
-static void remove_instance(void)
-{
-	write_file(trigger, "!hist:" KEYS);
-	rmdir(instance);
-}
-
-static void set_up_trace(void)
-{
-	if (access(TRACEFS "/instances", W_OK) &&
-	    mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		die_errno("cannot mount tracefs at " TRACEFS);
-	snprintf(instance, sizeof(instance), TRACEFS "/instances/thpsplit-%d",
-		 getpid());
-	snprintf(trigger, sizeof(trigger), "%s/events/tlb/tlb_flush/trigger",
-		 instance);
-	snprintf(hist, sizeof(hist), "%s/events/tlb/tlb_flush/hist", instance);
-	if (mkdir(instance, 0700))
-		die_errno("cannot make the trace instance %s", instance);
-	at_end(remove_instance);
-	if (!write_file(trigger, "hist:" KEYS))
-		die_errno("this kernel cannot count tlb_flush (CONFIG_HIST_TRIGGERS)");
-}
-
 static void read_events(struct counts *c)
 {
-	FILE *file = fopen(hist, "re");
+	FILE *file = hist_open();
 	uint64_t reason, pages, hits;
 	char line[256];
 	int cpu;
 
-	must(file, hist);
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "{ reason: %" SCNu64 ", pages: %" SCNu64
 			   ", common_cpu: %d } hitcount: %" SCNu64, &reason,
@@ -176,8 +144,8 @@ static void read_events(struct counts *c)
 				c->all[reason] += hits;
 			else
 				c->some[reason] += hits;
-		} else if (sscanf(line, " Dropped: %" SCNu64, &hits) == 1 && hits) {
-			die("%" PRIu64 " events were lost", hits);
+		} else {
+			hist_is_dropped(line);
 		}
 	}
 	fclose(file);
@@ -263,7 +231,7 @@ static const char *count(const struct op *op, char *area, size_t len,
 	interval_name(name, sizeof(name), op);
 	others_expect(name, others_count('r') ? nr_pages / 2 : 0,
 		      others_count('r') ? UINT64_MAX : 0);
-	must(write_file(trigger, "hist:" KEYS ":clear"), trigger);
+	hist_clear();
 	pvtlb_counters(&before);
 	tlb = tlb_interrupts();
 	lab_mark(name);
@@ -391,7 +359,8 @@ int main(int argc, char **argv)
 		n += !fnmatch(filter, ops[i].name, 0);
 	if (!n)
 		usage_error("no operation matches '%s'", filter);
-	set_up_trace();
+	at_end(hist_end);
+	hist_begin("tlb/tlb_flush", "keys=reason,pages,common_cpu");
 	ksft_print_header();
 	ksft_set_plan(n);
 	len = nr_pages * HUGE;

@@ -46,7 +46,9 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "hist.h"
 #include "kselftest.h"
+#include "pvtlb.h"
 #include "tool.h"
 
 #ifndef MADV_COLLAPSE
@@ -60,7 +62,6 @@
 #define FAIL_DIR	"/sys/kernel/debug/fail_page_alloc/"
 #define PVTLB_ENABLED	"/sys/kernel/debug/pvtlb/enabled"
 #define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
-#define TRACEFS		"/sys/kernel/tracing"
 #define RAM_DISK	"/dev/ram0"
 
 /*
@@ -141,17 +142,6 @@ struct setting {
 
 static struct setting settings[32];
 static unsigned int nr_settings;
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t len = strlen(text);
-	bool done = fd >= 0 && write(fd, text, len) == len;
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
 
 static bool read_file(const char *path, char *text, size_t size)
 {
