@@ -30,14 +30,16 @@
  * @base_nobody: of a base call with no processors makes one for all of them
  * @ex_nobody: of an Ex call with no processors makes nothing, without an error
  */
-static const struct hv_soft_who {
+struct hv_soft_who {
 	const char	*name;
 	unsigned int	max_ranges;
 	unsigned int	max_more;
 	bool		by_space;
 	bool		base_nobody;
 	bool		ex_nobody;
-} hv_soft_hosts[] = {
+};
+
+static const struct hv_soft_who hv_soft_hosts[] = {
 	{ "hyperv",	HV_TLB_WORDS,	4095,	true,	false,	false },
 	{ "kvm",	15,		4095,	false,	true,	true },
 	{ "openhcl",	16,		16,	false,	false,	false },

@@ -47,6 +47,7 @@ module_param_named(seeds, pv_soft_seeds, uint, 0644);
  * @PV_SOFT_PROTECT: read-only; a write fails
  * @PV_SOFT_CLEAN: not dirty; a write sets the bit
  * @PV_SOFT_OLD: not accessed; a read sets the bit
+ * @PV_SOFT_NR_MODES: their number
  */
 enum pv_soft_mode {
 	PV_SOFT_REMAP,

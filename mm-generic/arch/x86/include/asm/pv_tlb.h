@@ -139,6 +139,7 @@ static inline bool pv_tlb_flush_kernel(const struct flush_tlb_info *info,
  * @PV_TLB_FAULT_VP: the number of a target's virtual processor is not known
  * @PV_TLB_FAULT_HYPERCALL: the hypercall is not made; its result is what
  *                          pv_tlb_fault_result() says
+ * @PV_TLB_NR_FAULTS: how many there are
  */
 enum pv_tlb_fault {
 	PV_TLB_FAULT_PAGE,
