@@ -10,6 +10,8 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include <asm/cpufeature.h>
+
 #include "pv_tlb_decode.h"
 
 /* TLFS, "Hypercall Status Codes" */
@@ -54,6 +56,14 @@ static unsigned int hv_tlb_decode_vps(struct hv_tlb_heard *heard,
 	return 2 + n;
 }
 
+/* @page: number of a 4K page of 52 bits; an address has 48 or 57 */
+static bool hv_tlb_canonical(u64 page)
+{
+	unsigned int unused = boot_cpu_has(X86_FEATURE_LA57) ? 7 : 16;
+
+	return (s64)(page << (12 + unused)) >> unused == (s64)(page << 12);
+}
+
 /* Words and reps are known to be within the page. */
 static void hv_tlb_decode_list(struct hv_tlb_heard *heard, const u64 *gva)
 {
@@ -67,9 +77,10 @@ static void hv_tlb_decode_list(struct hv_tlb_heard *heard, const u64 *gva)
 		if (run->last >> 52)
 			hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
 				     "a GVA range wraps");
-		else if ((run->first ^ run->last) >> 35)
+		else if (!hv_tlb_canonical(run->first) ||
+			 !hv_tlb_canonical(run->last))
 			hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
-				     "a GVA range crosses the canonical space");
+				     "a GVA that is not canonical");
 	}
 }
 
@@ -113,13 +124,17 @@ void hv_tlb_decode(struct hv_tlb_heard *heard, u64 control, const u64 *in)
 		hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
 			     "flags that do not fit the call");
 	/* Of CR3 the address, without what else it holds (TLFS, HV_ADDRESS_SPACE_ID) */
-	if (!heard->all_spaces && (heard->space & 0xfff || heard->space >> 52))
+	if (!heard->all_spaces &&
+	    (!heard->space || heard->space & 0xfff || heard->space >> 52))
 		hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
 			     "an address space that is not one");
 
 	heard->words = 2 + hv_tlb_decode_vps(heard, (control >> 17) & 0x3ff,
 					     in + 2);
-	heard->nobody = !heard->all_processors;
+	if (heard->ex && heard->all_processors)
+		hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
+			     "all processors, where not every host looks at it");
+	heard->nobody = heard->ex || !heard->all_processors;
 	for (bank = 0; bank < HV_TLB_BANKS; bank++)
 		heard->nobody = heard->nobody && !heard->vps[bank];
 	if (heard->nobody)

@@ -18,7 +18,11 @@
 
 #include "pv_tlb_decode.h"
 
+/* TLFS, "Hypercall Status Codes" */
 #define HV_SOFT_INVALID_ALIGNMENT	4
+#define HV_SOFT_INVALID_PARAMETER	5
+
+#define HV_SOFT_VPS			(64 * HV_TLB_BANKS)
 
 /**
  * struct hv_soft_who - how hosts differ
@@ -88,7 +92,8 @@ static bool hv_soft_cpus(struct hv_soft_call *call)
 	for_each_online_cpu(cpu) {
 		u32 vp = hv_soft_vps[cpu];
 
-		if (call->heard.vps[vp / 64] & BIT_ULL(vp % 64))
+		if (vp < HV_SOFT_VPS &&
+		    call->heard.vps[vp / 64] & BIT_ULL(vp % 64))
 			__cpumask_set_cpu(cpu, &call->cpus);
 	}
 	for (bank = 0; bank < HV_TLB_BANKS; bank++)
@@ -193,7 +198,7 @@ u64 hv_soft_hypercall(u64 control, const void *page)
 
 	if (!heard->all_processors && !hv_soft_cpus(call))
 		return hv_soft_refuse("a processor is named that is not there",
-				      HV_SOFT_INVALID_ALIGNMENT + 1);
+				      HV_SOFT_INVALID_PARAMETER);
 
 	if (pv_tlb_soft_call())
 		return hv_soft_failure(call);
@@ -203,10 +208,24 @@ u64 hv_soft_hypercall(u64 control, const void *page)
 	return (u64)heard->reps << 32;
 }
 
+/* @ex: two processors in each bank, and none in the first before all others have two. */
+static u32 __init hv_soft_new_vp(unsigned int cpu, bool ex)
+{
+	unsigned int pair = cpu / 2;
+
+	if (cpu >= HV_SOFT_VPS)
+		return VP_INVAL;
+	if (!ex)
+		return cpu;
+
+	return 64 * (HV_TLB_BANKS - 1 - pair % HV_TLB_BANKS) +
+	       2 * (pair / HV_TLB_BANKS) + cpu % 2;
+}
+
 /**
  * hv_soft_host_setup - play a host, and have the backend use it
  * @who: which
- * @ex: give each CPU but the first a number that only a set of processors can name
+ * @ex: give the first CPUs numbers that only a set of processors can name
  *
  * Context: early boot.
  * Return: 0, or -ENOENT if @who is not known.
@@ -222,9 +241,8 @@ int __init hv_soft_host_setup(const char *who, bool ex)
 		return -ENOENT;
 
 	hv_soft_ex = ex;
-	/* 65 and 4096 have no common factor. */
 	for (cpu = 0; cpu < ARRAY_SIZE(hv_soft_vps); cpu++)
-		hv_soft_vps[cpu] = ex ? cpu * 65 % 4096 : cpu;
+		hv_soft_vps[cpu] = hv_soft_new_vp(cpu, ex);
 
 	hv_pv_tlb_setup();
 

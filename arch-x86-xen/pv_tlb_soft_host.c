@@ -4,7 +4,7 @@
  * another, each as it is named, and no more.
  *
  * Written from Xen's public/xen.h, with numbers. What Xen would refuse, or pass over
- * without a word, is complained of.
+ * without a word, is complained of, and counts as done.
  */
 #include <linux/bitmap.h>
 #include <linux/cpumask.h>
@@ -13,6 +13,7 @@
 
 #include <xen/interface/xen.h>
 
+#include <asm/page.h>
 #include <asm/pv_tlb_soft_host.h>
 
 #include "xen-ops.h"
@@ -63,8 +64,9 @@ static const char *xen_soft_op(const struct mmuext_op *op)
 		range.start = op->arg1.linear_addr;
 		soft.ranges = &range;
 		soft.nr_ranges = 1;
-		if ((s64)(range.start << 16) >> 16 != range.start)
-			wrong = "an address that is not canonical";
+		if (!__is_canonical_address(range.start,
+					    __VIRTUAL_MASK_SHIFT + 1))
+			wrong = wrong ?: "an address that is not canonical";
 	}
 	/* A PV guest's kernel has no global translations of its own. */
 	soft.global = true;
@@ -94,10 +96,8 @@ int xen_soft_mmuext_op(const struct mmuext_op *ops, unsigned int nr, int *done)
 
 	for (i = 0; i < end; i++) {
 		wrong = xen_soft_op(&ops[i]);
-		if (wrong) {
+		if (wrong)
 			pv_tlb_soft_refused(wrong);
-			break;
-		}
 	}
 	*done = i;
 

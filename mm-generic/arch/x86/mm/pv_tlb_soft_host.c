@@ -8,10 +8,11 @@
  * that it has named without need loses it. Hosts that run guests in earnest do more
  * than they are asked for, and are no judges of that.
  *
- * pv_tlb_soft_host=HOST[,ex][,fail=N] on the command line, where there is no other
- * backend. HOST: hyperv, kvm or openhcl, which differ in what they do with long lists
- * and with nonsense, or xen-pv. ex: processors have numbers that only the Ex calls
- * can name. fail: one call in N fails, at random.
+ * pv_tlb_soft_host=HOST[,ex][,fail=N] on the command line, after pvtlb= if that is
+ * there, takes the place of a backend that the machine may have. HOST: hyperv, kvm or
+ * openhcl, which differ in what they do with long lists and with nonsense, or xen-pv.
+ * ex: processors have numbers that only the Ex calls can name. fail: one call in N
+ * fails, at random.
  */
 #define pr_fmt(fmt) "pv_tlb_soft_host: " fmt
 
@@ -85,6 +86,8 @@ u32 pv_tlb_soft_below(u32 end)
  * @everything: one of them named everything
  * @cut_off: one of them named pages, and the host has flushed everything
  * @all_cpus: one of them named all CPUs
+ * @global: one of them named everything, global translations as well
+ * @refused: one of them is one that a host refuses
  * @too_many: there is no room in @ranges for all that was named
  * @cpus: the CPUs otherwise
  * @nr_ranges: number of @ranges
@@ -97,6 +100,8 @@ struct pv_tlb_soft_heard {
 	bool			everything;
 	bool			cut_off;
 	bool			all_cpus;
+	bool			global;
+	bool			refused;
 	bool			too_many;
 	struct cpumask		cpus;
 	unsigned int		nr_ranges;
@@ -121,8 +126,10 @@ static void pv_tlb_soft_note(const struct pv_tlb_soft_op *op)
 	if (!heard)
 		return;
 
-	if (!op->nr_ranges)
+	if (!op->nr_ranges) {
 		heard->everything = true;
+		heard->global |= op->global && !op->cut_off;
+	}
 	if (op->cut_off)
 		heard->cut_off = true;
 	if (op->cpus)
@@ -171,6 +178,10 @@ bool pv_tlb_soft_call(void)
  */
 void pv_tlb_soft_refused(const char *why)
 {
+	struct pv_tlb_soft_heard *heard = pv_tlb_soft_listening();
+
+	if (heard)
+		heard->refused = true;
 	atomic_long_inc(&pv_tlb_soft_nr_refused);
 	WARN_ONCE(1, "pv_tlb_soft_host: %s\n", why);
 }
@@ -306,17 +317,18 @@ static int __init pv_tlb_soft_parse(char *arg)
 			pr_warn("'%s' is no option\n", option);
 	}
 
-	/* A real one was there before. */
+	/* That of a Xen PV guest, which is never without. */
 	if (pv_tlb_backend) {
 		pr_warn("not used: there is a backend already\n");
 		return 0;
 	}
 
 	err = who ? pv_tlb_soft_setup(who, ex) : -EINVAL;
-	if (err) {
-		pv_tlb_soft_kind = PV_TLB_SOFT_NONE;
+	if (err)
 		pr_warn("no host '%s' (%d)\n", who, err);
-	}
+	/* pvtlb=off, for one, is stronger. */
+	if (!pv_tlb_backend)
+		pv_tlb_soft_kind = PV_TLB_SOFT_NONE;
 
 	return 0;
 }

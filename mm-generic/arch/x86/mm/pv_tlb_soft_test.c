@@ -15,21 +15,25 @@
 #include <kunit/test.h>
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
-#include <linux/mmap_lock.h>
 #include <linux/moduleparam.h>
 #include <linux/pgtable.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 
+#include <asm/hardirq.h>
 #include <asm/tlb.h>
 
 #define PV_SOFT_SLOTS		64	/* pages of a window, bits of a word */
 #define PV_SOFT_ROUNDS		256	/* until the CPUs may do something else */
+#define PV_SOFT_ENOUGH		4096	/* flushes, for each case to have come up */
+#define PV_SOFT_ALL_THERE	(-1)	/* missing: and nobody leaves any more */
 #define PV_SOFT_ALL		(~0ULL)
 
 static unsigned long pv_soft_flushes = 4096;
@@ -87,6 +91,7 @@ struct pv_soft_cpu {
  * @may_be_full: to flush everything is not too much
  * @alone: no other CPU has the mm, so that the kernel's native code flushes: all of
  *         it, if batches have left the generation behind
+ * @freed: page tables were freed
  * @must: pages of the window that it is about
  */
 struct pv_soft_ask {
@@ -96,7 +101,20 @@ struct pv_soft_ask {
 	bool		all;
 	bool		may_be_full;
 	bool		alone;
+	bool		freed;
 	u64		must;
+};
+
+/**
+ * struct pv_soft_who - which CPUs could be targets at some time
+ * @mask: those that have the mm
+ * @lazy: those that are lazy
+ * @interrupts: how many flushes by interrupt the running CPUs have had
+ */
+struct pv_soft_who {
+	struct cpumask	mask;
+	struct cpumask	lazy;
+	unsigned long	interrupts;
 };
 
 struct pv_soft_test {
@@ -116,18 +134,24 @@ struct pv_soft_test {
 	unsigned int		now;	/* the page that is mapped */
 	int			looks;	/* the only CPU that does, or -1 */
 	unsigned int		seq;
-	atomic_t		busy;
+	atomic_t		busy;		/* CPUs, with a step */
+	atomic_t		missing;	/* CPUs, until a batch can begin */
 	unsigned int		batches;
 	wait_queue_head_t	wait;
 	bool			stop;
 
 	struct pv_soft_ask	ask;
+	struct pv_soft_who	before;		/* the flush, and after it */
+	struct pv_soft_who	after;
 	struct cpumask		running;
 	struct pv_soft_cpu	cpus[NR_CPUS];
 	struct pv_tlb_soft_heard heard;
 
 	/* results */
-	const char		*wrong;
+	const char		*wrong;		/* first of all, and in what */
+	const struct pv_soft_window *wrong_window;
+	enum pv_soft_mode	wrong_mode;
+	struct pv_soft_ask	wrong_ask;
 	unsigned long		flushes;
 	unsigned long		lists;
 	unsigned long		failed;
@@ -144,13 +168,14 @@ static u32 pv_soft_below(struct pv_soft_test *t, u32 end)
 
 static void pv_soft_wrong(struct pv_soft_test *t, const char *why)
 {
+	/* To say so allocates: later. */
 	if (t->wrong)
 		return;
 
 	t->wrong = why;
-	kunit_err(t->test, "%s, mode %d, [%lx, %lx) by %u, window %lx: %s\n",
-		  t->window->kernel ? "kernel" : "user", t->mode, t->ask.start,
-		  t->ask.end, t->ask.shift, t->window->base, why);
+	t->wrong_window = t->window;
+	t->wrong_mode = t->mode;
+	t->wrong_ask = t->ask;
 }
 
 static unsigned long pv_soft_addr(const struct pv_soft_window *w,
@@ -251,6 +276,25 @@ static void pv_soft_come_back(struct pv_soft_cpu *c)
 	pagefault_enable();
 }
 
+/*
+ * Until all are there each can still be wanted for something else, by stop_machine()
+ * above all, which has another CPU wait for this one then. Preemption is disabled.
+ */
+static void pv_soft_stand_by(struct pv_soft_cpu *c)
+{
+	struct pv_soft_test *t = c->t;
+
+	while (atomic_read(&t->missing) != PV_SOFT_ALL_THERE) {
+		cpu_relax();
+		if (!need_resched() || !atomic_inc_unless_negative(&t->missing))
+			continue;
+		preempt_enable();
+		cond_resched();
+		preempt_disable();
+		atomic_dec(&t->missing);
+	}
+}
+
 static bool pv_soft_is_called(const struct pv_soft_cpu *c)
 {
 	return READ_ONCE(c->t->batches) != c->batch || READ_ONCE(c->t->stop);
@@ -271,13 +315,15 @@ static int pv_soft_thread(void *data)
 
 		preempt_disable();
 		pv_soft_come_back(c);
-		/* It stays the same until nobody is busy. */
+		/* It stays the same until nobody is missing. */
 		seq = READ_ONCE(t->seq);
 		/* The look at it, before that; pairs with pv_soft_gather(). */
 		smp_mb__before_atomic();
-		atomic_dec(&t->busy);
-		if (!c->away)
+		atomic_dec(&t->missing);
+		if (!c->away) {
+			pv_soft_stand_by(c);
 			pv_soft_run(c, seq);
+		}
 		preempt_enable();
 	}
 	kthread_unuse_mm(t->mm);
@@ -435,11 +481,14 @@ static void pv_soft_flush_batch(struct pv_soft_test *t)
 {
 	struct pv_soft_ask *ask = &t->ask;
 	unsigned int i, slot, runs = 0, nr = 1 + pv_soft_below(t, 24);
-	bool two_mms = !pv_soft_below(t, 8);
+	unsigned int other = pv_soft_below(t, 8 * nr);
 	int last = -2;
 
 	slot = pv_soft_below(t, PV_SOFT_SLOTS);
 	for (i = 0; i < nr; i++) {
+		if (i == other)
+			arch_tlbbatch_add_pending(&t->batch, t->other_mm,
+						  t->window->base);
 		arch_tlbbatch_add_pending(&t->batch, t->mm,
 					  pv_soft_addr(t->window, slot));
 		ask->must |= BIT_ULL(slot);
@@ -449,11 +498,7 @@ static void pv_soft_flush_batch(struct pv_soft_test *t)
 				pv_soft_below(t, PV_SOFT_SLOTS))) %
 		       PV_SOFT_SLOTS;
 	}
-	if (two_mms)
-		arch_tlbbatch_add_pending(&t->batch, t->other_mm,
-					  t->window->base);
-
-	ask->all = two_mms || runs > PV_TLB_BATCH_RANGES;
+	ask->all = other < nr || runs > PV_TLB_BATCH_RANGES;
 	ask->may_be_full = ask->all || pv_soft_is_long(nr);
 	arch_tlbbatch_flush(&t->batch);
 }
@@ -461,10 +506,12 @@ static void pv_soft_flush_batch(struct pv_soft_test *t)
 static void pv_soft_flush_user(struct pv_soft_test *t)
 {
 	struct pv_soft_ask *ask = &t->ask;
-	bool freed = !pv_soft_below(t, 4);
 
+	ask->freed = !pv_soft_below(t, 4);
 	switch (pv_soft_below(t, 16)) {
 	case 0:
+		/* As for an exit: with its page tables. */
+		ask->freed = true;
 		ask->all = true;
 		ask->may_be_full = true;
 		ask->must = PV_SOFT_ALL;
@@ -473,15 +520,16 @@ static void pv_soft_flush_user(struct pv_soft_test *t)
 	case 1 ... 2:
 		pv_soft_huge_range(t);
 		flush_tlb_mm_range(t->mm, ask->start, ask->end, ask->shift,
-				   freed);
+				   ask->freed);
 		break;
 	case 3 ... 5:
+		ask->freed = false;
 		pv_soft_flush_batch(t);
 		break;
 	default:
 		pv_soft_range(t);
 		flush_tlb_mm_range(t->mm, ask->start, ask->end, ask->shift,
-				   freed);
+				   ask->freed);
 	}
 }
 
@@ -543,17 +591,58 @@ static bool pv_soft_same_slots(const struct pv_soft_test *t)
 	return slots == ask->must;
 }
 
+static void pv_soft_look_who(const struct pv_soft_test *t,
+			     struct pv_soft_who *who)
+{
+	int cpu;
+
+	cpumask_copy(&who->mask, mm_cpumask(t->mm));
+	cpumask_clear(&who->lazy);
+	for_each_online_cpu(cpu)
+		if (READ_ONCE(per_cpu(cpu_tlbstate_shared.is_lazy, cpu)))
+			cpumask_set_cpu(cpu, &who->lazy);
+
+	who->interrupts = 0;
+	for_each_cpu(cpu, &t->running)
+		who->interrupts += READ_ONCE(per_cpu(irq_stat.irq_tlb_count,
+						     cpu));
+}
+
+/*
+ * Of the CPUs that are not running. They come and go, and lazy ones with them: only
+ * what was so before the flush and after it counts.
+ */
+static void pv_soft_judge_away(struct pv_soft_test *t, int cpu)
+{
+	bool named = cpumask_test_cpu(cpu, &t->heard.cpus);
+	bool before = cpumask_test_cpu(cpu, &t->before.mask);
+	bool after = cpumask_test_cpu(cpu, &t->after.mask);
+	bool lazy = cpumask_test_cpu(cpu, &t->before.lazy) &&
+		    cpumask_test_cpu(cpu, &t->after.lazy);
+
+	if (named && !before && !after)
+		pv_soft_wrong(t, "a CPU that does not have the mm is named");
+	if (named && lazy && !t->ask.freed)
+		pv_soft_wrong(t, "a lazy CPU is named without need");
+	if (!named && before && after && t->ask.freed)
+		pv_soft_wrong(t, "a lazy CPU is not told of freed tables");
+}
+
 /* Is the number of calls right, and do they name the CPUs that need it? */
 static void pv_soft_judge_cpus(struct pv_soft_test *t)
 {
 	const struct pv_tlb_soft_heard *heard = &t->heard;
 	bool caller = pv_tlb_backend->caller == PV_TLB_CALLER_TARGET;
-	int this_cpu = smp_processor_id();
+	int cpu, this_cpu = smp_processor_id();
 
 	if (heard->calls > 1)
 		pv_soft_wrong(t, "more than one call");
 	if (!heard->calls && !cpumask_empty(&t->running))
 		pv_soft_wrong(t, "no call, though there are targets");
+	if (heard->refused)
+		pv_soft_wrong(t, "a call that hosts refuse");
+	if (!heard->failed && t->before.interrupts != t->after.interrupts)
+		pv_soft_wrong(t, "an interrupt besides the call");
 	if (!heard->calls || heard->failed)
 		return;
 
@@ -570,6 +659,11 @@ static void pv_soft_judge_cpus(struct pv_soft_test *t)
 		pv_soft_wrong(t, "a CPU that needs it is not named");
 	if (cpumask_test_cpu(this_cpu, &heard->cpus) != caller)
 		pv_soft_wrong(t, "the caller is named, or is not");
+	if (heard->everything && heard->global && !caller)
+		pv_soft_wrong(t, "global translations as well, for user space");
+	for_each_online_cpu(cpu)
+		if (cpu != this_cpu && !cpumask_test_cpu(cpu, &t->running))
+			pv_soft_judge_away(t, cpu);
 }
 
 static void pv_soft_judge_pages(struct pv_soft_test *t)
@@ -668,25 +762,32 @@ static void pv_soft_round(struct pv_soft_test *t)
 	t->heard.cut_off = false;
 	t->heard.all_cpus = false;
 	t->heard.too_many = false;
+	t->heard.refused = false;
+	t->heard.global = false;
 	t->heard.nr_ranges = 0;
 	cpumask_clear(&t->heard.cpus);
 	t->ask = (struct pv_soft_ask) {
 		.alone = cpumask_any_but(mm_cpumask(t->mm),
 					 smp_processor_id()) >= nr_cpu_ids,
 	};
+	pv_soft_look_who(t, &t->before);
 	WRITE_ONCE(pv_tlb_soft_listener, &t->heard);
 	if (kernel)
 		pv_soft_flush_kernel(t);
 	else
 		pv_soft_flush_user(t);
 	WRITE_ONCE(pv_tlb_soft_listener, NULL);
+	pv_soft_look_who(t, &t->after);
 	t->flushes++;
 
 	pv_soft_all(t, PV_SOFT_LOOK);
 	pv_soft_judge(t);
 }
 
-/* Starts a batch: some CPUs run the mm, others are idle with it. */
+/*
+ * Starts a batch: some CPUs run the mm, others are idle with it. Returns with
+ * preemption disabled, as it is on those that run.
+ */
 static void pv_soft_gather(struct pv_soft_test *t)
 {
 	unsigned int nr = 0;
@@ -703,16 +804,18 @@ static void pv_soft_gather(struct pv_soft_test *t)
 		if (!c->away)
 			cpumask_set_cpu(cpu, &t->running);
 	}
-	atomic_set(&t->busy, nr);
+	atomic_set(&t->missing, nr);
 	/* What is to be done, before that; the wait queue has the barrier. */
 	WRITE_ONCE(t->batches, t->batches + 1);
 	wake_up_all(&t->wait);
-	while (atomic_read(&t->busy)) {
+	preempt_disable();
+	/* What they are to do, after that; pairs with pv_soft_thread(). */
+	while (atomic_cmpxchg(&t->missing, 0, PV_SOFT_ALL_THERE)) {
+		preempt_enable();
 		cpu_relax();
 		cond_resched();
+		preempt_disable();
 	}
-	/* What they are to do, after that; pairs with pv_soft_thread(). */
-	smp_mb();
 }
 
 /* Ends it with all flushed, so that who was away can tell. */
@@ -822,7 +925,6 @@ static void pv_soft_rounds(struct pv_soft_test *t)
 
 	while (t->flushes < pv_soft_flushes && !t->wrong) {
 		pv_soft_gather(t);
-		preempt_disable();
 		for (i = 0; i < PV_SOFT_ROUNDS; i++)
 			pv_soft_round(t);
 		pv_soft_scatter(t);
@@ -856,7 +958,13 @@ static void pv_soft_report(struct pv_soft_test *t)
 		   "%lu flushes, %lu lists, %lu made to fail; stale %lu, %d on return\n",
 		   t->flushes, t->lists, t->failed, t->stale,
 		   atomic_read(&t->stale_away));
+	if (t->wrong)
+		kunit_err(t->test, "%s, mode %d, [%lx, %lx) by %u, window %lx: %s\n",
+			  t->wrong_window->kernel ? "kernel" : "user",
+			  t->wrong_mode, t->wrong_ask.start, t->wrong_ask.end,
+			  t->wrong_ask.shift, t->wrong_window->base, t->wrong);
 	KUNIT_EXPECT_STREQ(t->test, t->wrong ?: "", "");
+	KUNIT_EXPECT_GT(t->test, t->lists, 0);
 	KUNIT_EXPECT_EQ(t->test, t->stale, 0);
 	KUNIT_EXPECT_EQ(t->test, atomic_read(&t->stale_away), 0);
 
@@ -870,6 +978,8 @@ static void pv_soft_report(struct pv_soft_test *t)
 				   kernel ? "kernel's half" : "user space",
 				   caller ? "caller" : "others", kept, lost,
 				   kernel && large ? " (not judged: large pages)" : "");
+			if (!kernel && t->flushes >= PV_SOFT_ENOUGH)
+				KUNIT_EXPECT_GT(t->test, kept, 0);
 			if (!kernel)
 				KUNIT_EXPECT_LE(t->test, lost * 50, kept);
 			else if (!large)
@@ -903,12 +1013,16 @@ static void pv_tlb_soft_test(struct kunit *test)
 	t->other_mm = mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, t->other_mm);
 
+	cpu_hotplug_disable();
 	migrate_disable();
 	nr = pv_soft_start_threads(t, raw_smp_processor_id());
 	pv_soft_rounds(t);
 	pv_soft_stop_threads(t);
 	migrate_enable();
 	KUNIT_EXPECT_EQ(test, nr, num_online_cpus() - 1);
+	cpu_hotplug_enable();
+	/* Another task may be looking at who listens. */
+	synchronize_rcu();
 
 	pv_soft_unmap(t);
 	pv_soft_report(t);
