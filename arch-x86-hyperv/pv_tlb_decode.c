@@ -10,8 +10,6 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include <asm/cpufeature.h>
-
 #include "pv_tlb_decode.h"
 
 /* TLFS, "Hypercall Status Codes" */
@@ -56,14 +54,6 @@ static unsigned int hv_tlb_decode_vps(struct hv_tlb_heard *heard,
 	return 2 + n;
 }
 
-/* @page: number of a 4K page of 52 bits; an address has 48 or 57 */
-static bool hv_tlb_canonical(u64 page)
-{
-	unsigned int unused = boot_cpu_has(X86_FEATURE_LA57) ? 7 : 16;
-
-	return (s64)(page << (12 + unused)) >> unused == (s64)(page << 12);
-}
-
 /* Words and reps are known to be within the page. */
 static void hv_tlb_decode_list(struct hv_tlb_heard *heard, const u64 *gva)
 {
@@ -77,10 +67,6 @@ static void hv_tlb_decode_list(struct hv_tlb_heard *heard, const u64 *gva)
 		if (run->last >> 52)
 			hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
 				     "a GVA range wraps");
-		else if (!hv_tlb_canonical(run->first) ||
-			 !hv_tlb_canonical(run->last))
-			hv_tlb_wrong(heard, HV_TLB_INVALID_PARAMETER,
-				     "a GVA that is not canonical");
 	}
 }
 

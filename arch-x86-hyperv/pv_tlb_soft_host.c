@@ -14,6 +14,7 @@
 #include <linux/string.h>
 
 #include <asm/mshyperv.h>
+#include <asm/page.h>
 #include <asm/pv_tlb_soft_host.h>
 
 #include "pv_tlb_decode.h"
@@ -100,6 +101,19 @@ static bool hv_soft_cpus(struct hv_soft_call *call)
 		named += hweight64(call->heard.vps[bank]);
 
 	return named == cpumask_weight(&call->cpus);
+}
+
+/* What is not canonical, Hyper-V ignores, and Linux as a host complains of. */
+static bool hv_soft_canonical(const struct hv_tlb_heard *heard)
+{
+	unsigned int i, bits = __VIRTUAL_MASK_SHIFT + 1;
+
+	for (i = 0; i < heard->reps; i++)
+		if (!__is_canonical_address(heard->runs[i].first << 12, bits) ||
+		    !__is_canonical_address(heard->runs[i].last << 12, bits))
+			return false;
+
+	return true;
 }
 
 /* Is the list one that the host carries out entry by entry? */
@@ -199,6 +213,9 @@ u64 hv_soft_hypercall(u64 control, const void *page)
 	if (!heard->all_processors && !hv_soft_cpus(call))
 		return hv_soft_refuse("a processor is named that is not there",
 				      HV_SOFT_INVALID_PARAMETER);
+
+	if (!hv_soft_canonical(heard))
+		pv_tlb_soft_refused("an address that is not canonical");
 
 	if (pv_tlb_soft_call())
 		return hv_soft_failure(call);
