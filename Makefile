@@ -44,7 +44,7 @@ coccicheck: tree ## our Coccinelle rules over the patched kernel; fails on a fin
 	$(lab)/deps cocci
 	selftests/cocci/run
 
-kernels: tree ## build the kernels: mainline, series, and series for tests of GUP-fast
+kernels: tree ## build the kernels: mainline, series, and series with what tests need
 	$(lab)/kernel mainline
 	$(lab)/kernel series
 	$(lab)/kernel --config stall series
