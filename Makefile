@@ -29,8 +29,10 @@ check: deps ## the tests; the last line is "N passed, N failed, N skipped"
 check-long: deps kernels ## more of the same, for hours
 	selftests/check --long
 
-selftests: kernels ## the kernel's own mm selftests on both kernels, and what differs
+selftests: tree ## the kernel's own mm selftests on both kernels, and what differs
 	$(lab)/deps build lab mm
+	$(lab)/kernel --config mm mainline
+	$(lab)/kernel --config mm series
 	selftests/mm/run
 
 mutants: kernels ## break the series in all ways there are: each must be noticed

@@ -135,7 +135,7 @@ static unsigned int nr_cpus;
 static char *area;		/* of 1 GiB, aligned to it */
 static uint64_t times;
 static uint64_t rounds = 2000;
-static bool expect_ipi;
+static bool alone, expect_ipi;
 static const char *filter = "*";
 
 static void must(bool done, const char *what)
@@ -764,7 +764,8 @@ static bool is_right(const struct outcome *o, uint64_t n, const struct counts *c
 static void test(const struct op *op)
 {
 	uint64_t n = !op->times ? rounds : times ? times : op->times;
-	const char *why = running ? op->prepare(n) : "a second CPU is needed";
+	const char *why = running || alone ? op->prepare(n) :
+					     "a second CPU is needed";
 	struct outcome o = {0};
 	struct counts c = {0};
 
@@ -781,7 +782,7 @@ static void test(const struct op *op)
 }
 
 static const char help[] =
-"Usage: tables [-n TIMES] [-R ROUNDS] [-k OP] [--expect-ipi]\n"
+"Usage: tables [-n TIMES] [-R ROUNDS] [-k OP] [--alone | --expect-ipi]\n"
 "Takes page tables out of use in several ways while threads of this process run\n"
 "on all other CPUs, and fails when one was interrupted for it: for lockless\n"
 "walkers of page tables or to flush user translations. Other calls between CPUs\n"
@@ -798,6 +799,8 @@ static const char help[] =
 "    munmap-nobatch    munmap of page tables (1000) with no memory to collect them\n"
 "    zap-rounds        populate, MADV_COLLAPSE, MADV_DONTNEED; fails also if the\n"
 "                      tables that wait for RCU grow with the rounds, or stay\n"
+"  --alone       without the threads: for the tables that wait for RCU, not for\n"
+"                interrupts, of which there is nobody to get them\n"
 "  --expect-ipi  the other way round: fails unless every operation interrupted\n"
 "                another CPU at least every second time\n"
 "Status: 0 pass, 1 fail, 64 wrong usage. Needs root.\n";
@@ -805,6 +808,7 @@ static const char help[] =
 static void read_options(int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "alone", no_argument, NULL, 'a' },
 		{ "expect-ipi", no_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -823,6 +827,9 @@ static void read_options(int argc, char **argv)
 		case 'k':
 			filter = optarg;
 			break;
+		case 'a':
+			alone = true;
+			break;
 		case 'e':
 			expect_ipi = true;
 			break;
@@ -835,6 +842,8 @@ static void read_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		usage_error("'%s' is not an option", argv[optind]);
+	if (alone && expect_ipi)
+		usage_error("--alone expects none");
 }
 
 int main(int argc, char **argv)
@@ -853,7 +862,8 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	ksft_set_plan(n);
 	reserve_area();
-	start_threads(cpus);
+	if (!alone)
+		start_threads(cpus);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		if (!fnmatch(filter, ops[i].name, 0))
 			test(&ops[i]);
