@@ -306,7 +306,6 @@ static void start_threads(const int *cpus)
 	pthread_t thread;
 	unsigned int i;
 
-	pin_to(cpus[0]);
 	for (i = 1; i < nr_cpus; i++) {
 		errno = pthread_create(&thread, NULL, run_user_code,
 				       (void *)(intptr_t)cpus[i]);
@@ -862,6 +861,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	ksft_set_plan(n);
 	reserve_area();
+	pin_to(cpus[0]);
 	if (!alone)
 		start_threads(cpus);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)

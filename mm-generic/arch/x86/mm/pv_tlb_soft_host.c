@@ -154,6 +154,7 @@ static void pv_tlb_soft_note(const struct pv_tlb_soft_op *op)
 bool pv_tlb_soft_call(void)
 {
 	struct pv_tlb_soft_heard *heard = pv_tlb_soft_listening();
+	unsigned int i;
 	bool fail;
 
 	fail = pv_tlb_soft_fail_every &&
@@ -166,6 +167,10 @@ bool pv_tlb_soft_call(void)
 		heard->calls++;
 		heard->failed |= fail;
 	}
+
+	/* Not at once: others may flush in between, before this one is done by IPI. */
+	for (i = 0; fail && i < 100; i++)
+		cpu_relax();
 
 	return fail;
 }

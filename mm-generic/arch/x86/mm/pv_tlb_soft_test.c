@@ -64,6 +64,7 @@ enum pv_soft_mode {
 enum pv_soft_do {
 	PV_SOFT_FILL,	/* forget all translations, and use the pages */
 	PV_SOFT_LOOK,	/* use the pages, and note which translations are new */
+	PV_SOFT_FLUSH,	/* change a share of the pages, and flush them */
 	PV_SOFT_LEAVE,
 };
 
@@ -155,6 +156,7 @@ struct pv_soft_test {
 	unsigned long		flushes;
 	unsigned long		lists;
 	unsigned long		failed;
+	unsigned long		together;
 	unsigned long		stale;
 	atomic_t		stale_away;
 	unsigned long		kept[2][2];	/* by kernel half, and the caller's */
@@ -218,6 +220,60 @@ static bool pv_soft_use(const struct pv_soft_test *t, unsigned int slot)
 	return pv_soft_read(t->window, slot, &value) && value == t->now;
 }
 
+static pte_t pv_soft_pte(const struct pv_soft_test *t, unsigned int page)
+{
+	unsigned long pfn = page_to_pfn(t->pages[page]);
+
+	if (t->window->kernel)
+		return pfn_pte(pfn, PAGE_KERNEL);
+
+	/* Special: nobody looks for what else maps the page. */
+	return pte_mkspecial(pte_mkdirty(pte_mkyoung(pfn_pte(pfn, PAGE_SHARED))));
+}
+
+static void pv_soft_map_some(const struct pv_soft_test *t, pte_t pte,
+			     unsigned int slot, unsigned int end)
+{
+	for (; slot < end; slot++)
+		set_pte(t->window->ptes + slot, pte);
+}
+
+static void pv_soft_map(struct pv_soft_test *t, pte_t pte)
+{
+	pv_soft_map_some(t, pte, 0, PV_SOFT_SLOTS);
+}
+
+/*
+ * A CPU's share of the pages, in pieces: while others do the same with theirs, which
+ * has each of them miss generations that it is a target of.
+ */
+static void pv_soft_flush_share(const struct pv_soft_test *t, int this_cpu)
+{
+	unsigned int nr = cpumask_weight(&t->running) + 1;
+	unsigned int slot, end, piece, share = PV_SOFT_SLOTS / nr;
+	int cpu, rank = 0;
+
+	/* The CPU that has begun this is not among those that run. */
+	if (cpumask_test_cpu(this_cpu, &t->running)) {
+		for_each_cpu(cpu, &t->running)
+			rank += cpu <= this_cpu;
+	}
+	slot = rank * share;
+	end = rank == nr - 1 ? PV_SOFT_SLOTS : slot + share;
+
+	while (slot < end) {
+		unsigned int last;
+
+		piece = 1 + (t->seq + slot + this_cpu) % 5;
+		last = min(slot + piece, end);
+		pv_soft_map_some(t, pv_soft_pte(t, t->now), slot, last);
+		flush_tlb_mm_range(t->mm, pv_soft_addr(t->window, slot),
+				   pv_soft_addr(t->window, last), PAGE_SHIFT,
+				   false);
+		slot = last;
+	}
+}
+
 /*
  * One CPU's part of a step. Page faults are not handled, a failed write is a result.
  * A and D bits are set in the page table, so only one CPU may look there.
@@ -228,6 +284,10 @@ static void pv_soft_step(struct pv_soft_cpu *c)
 	int this_cpu = smp_processor_id();
 	unsigned int slot;
 
+	if (t->what == PV_SOFT_FLUSH) {
+		pv_soft_flush_share(t, this_cpu);
+		return;
+	}
 	if (t->what == PV_SOFT_FILL)
 		__flush_tlb_all();
 	else if (t->looks >= 0 && t->looks != this_cpu)
@@ -349,25 +409,6 @@ static void pv_soft_all(struct pv_soft_test *t, enum pv_soft_do what)
 		cpu_relax();
 	/* The results, after that; pairs with pv_soft_run(). */
 	smp_mb();
-}
-
-static pte_t pv_soft_pte(const struct pv_soft_test *t, unsigned int page)
-{
-	unsigned long pfn = page_to_pfn(t->pages[page]);
-
-	if (t->window->kernel)
-		return pfn_pte(pfn, PAGE_KERNEL);
-
-	/* Special: nobody looks for what else maps the page. */
-	return pte_mkspecial(pte_mkdirty(pte_mkyoung(pfn_pte(pfn, PAGE_SHARED))));
-}
-
-static void pv_soft_map(struct pv_soft_test *t, pte_t pte)
-{
-	unsigned int slot;
-
-	for (slot = 0; slot < PV_SOFT_SLOTS; slot++)
-		set_pte(t->window->ptes + slot, pte);
 }
 
 static void pv_soft_change(struct pv_soft_test *t)
@@ -650,6 +691,8 @@ static void pv_soft_judge_cpus(struct pv_soft_test *t)
 		if (!heard->all_cpus &&
 		    !cpumask_equal(&heard->cpus, cpu_online_mask))
 			pv_soft_wrong(t, "not all CPUs, for the kernel's half");
+		if (heard->everything && !heard->global && !heard->cut_off)
+			pv_soft_wrong(t, "no global translations, for the kernel's half");
 		return;
 	}
 
@@ -782,6 +825,30 @@ static void pv_soft_round(struct pv_soft_test *t)
 
 	pv_soft_all(t, PV_SOFT_LOOK);
 	pv_soft_judge(t);
+}
+
+/*
+ * All CPUs flush at the same time. What is called for then is not judged, nor whether
+ * it is too much: only that no CPU uses an old translation afterwards.
+ */
+static void pv_soft_round_together(struct pv_soft_test *t)
+{
+	int cpu, this_cpu = smp_processor_id();
+
+	t->window = &t->user;
+	t->mode = PV_SOFT_REMAP;
+	t->looks = -1;
+	pv_soft_map(t, pv_soft_pte(t, t->now));
+	pv_soft_all(t, PV_SOFT_FILL);
+
+	t->now = !t->now;
+	pv_soft_all(t, PV_SOFT_FLUSH);
+	t->together++;
+
+	pv_soft_all(t, PV_SOFT_LOOK);
+	t->stale += hweight64(~t->cpus[this_cpu].fresh);
+	for_each_cpu(cpu, &t->running)
+		t->stale += hweight64(~t->cpus[cpu].fresh);
 }
 
 /*
@@ -925,8 +992,11 @@ static void pv_soft_rounds(struct pv_soft_test *t)
 
 	while (t->flushes < pv_soft_flushes && !t->wrong) {
 		pv_soft_gather(t);
-		for (i = 0; i < PV_SOFT_ROUNDS; i++)
+		for (i = 0; i < PV_SOFT_ROUNDS; i++) {
 			pv_soft_round(t);
+			if (!pv_soft_below(t, 8))
+				pv_soft_round_together(t);
+		}
 		pv_soft_scatter(t);
 		preempt_enable();
 		cond_resched();
@@ -955,8 +1025,8 @@ static void pv_soft_report(struct pv_soft_test *t)
 	unsigned int kernel, caller;
 
 	kunit_info(t->test,
-		   "%lu flushes, %lu lists, %lu made to fail; stale %lu, %d on return\n",
-		   t->flushes, t->lists, t->failed, t->stale,
+		   "%lu flushes, %lu lists, %lu made to fail, %lu times all CPUs at once; stale %lu, %d on return\n",
+		   t->flushes, t->lists, t->failed, t->together, t->stale,
 		   atomic_read(&t->stale_away));
 	if (t->wrong)
 		kunit_err(t->test, "%s, mode %d, [%lx, %lx) by %u, window %lx: %s\n",
@@ -965,6 +1035,7 @@ static void pv_soft_report(struct pv_soft_test *t)
 			  t->wrong_ask.shift, t->wrong_window->base, t->wrong);
 	KUNIT_EXPECT_STREQ(t->test, t->wrong ?: "", "");
 	KUNIT_EXPECT_GT(t->test, t->lists, 0);
+	KUNIT_EXPECT_GT(t->test, t->together, 0);
 	KUNIT_EXPECT_EQ(t->test, t->stale, 0);
 	KUNIT_EXPECT_EQ(t->test, atomic_read(&t->stale_away), 0);
 
