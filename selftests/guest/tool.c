@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,6 +133,16 @@ void at_end(void (*undo)(void))
 	signal(SIGINT, on_end_signal);
 	signal(SIGTERM, on_end_signal);
 	signal(SIGHUP, on_end_signal);
+}
+
+bool read_without_fault(const char *p)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	LOAD(p);
+	getrusage(RUSAGE_SELF, &after);
+	return before.ru_minflt == after.ru_minflt;
 }
 
 uint64_t now_ns(void)

@@ -50,6 +50,9 @@ void pin_to(int cpu);
  */
 void at_end(void (*undo)(void));
 
+/* Reads @p: is it mapped, so that this takes no page fault? */
+bool read_without_fault(const char *p);
+
 uint64_t now_ns(void);
 
 /* splitmix64: every seed, also 0 and neighbours, gives an independent row. */
