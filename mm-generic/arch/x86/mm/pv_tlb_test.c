@@ -11,12 +11,16 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/math.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/prandom.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/vmalloc.h>
 
 #include <asm/mmu_context.h>
+#include <asm/pgalloc.h>
 
 #define PV_TLB_SEED	20170803
 #define PV_TLB_CASES	200000
@@ -903,6 +907,68 @@ static void pv_tlb_caller_entries_test(struct kunit *test)
 			PV_TLB_BATCH_RANGES);
 }
 
+/*
+ * Page tables of the kernel are freed by RCU, which is seen by when they lose a
+ * reference: the test has another. False if the grace period was over too soon to
+ * tell.
+ */
+static bool pv_tlb_free_kernel_tables(struct kunit *test, bool with_pmd)
+{
+	pud_t *pud = (pud_t *)get_zeroed_page(GFP_KERNEL);
+	pte_t *pte = pte_alloc_one_kernel(&init_mm);
+	pmd_t *pmd = pmd_alloc_one(&init_mm, VMALLOC_START);
+	int pte_refs, pmd_refs, freed;
+	unsigned long gp;
+	bool in_time;
+
+	KUNIT_ASSERT_NOT_NULL(test, pud);
+	KUNIT_ASSERT_NOT_NULL(test, pte);
+	KUNIT_ASSERT_NOT_NULL(test, pmd);
+	get_page(virt_to_page(pte));
+	get_page(virt_to_page(pmd));
+	set_pmd(pmd, __pmd(__pa(pte) | _KERNPG_TABLE));
+	set_pud(pud, __pud(__pa(pmd) | _KERNPG_TABLE));
+
+	gp = get_state_synchronize_rcu();
+	freed = with_pmd ? pud_free_pmd_page(pud, VMALLOC_START) :
+			   pmd_free_pte_page(pmd, VMALLOC_START);
+	pte_refs = page_count(virt_to_page(pte));
+	pmd_refs = page_count(virt_to_page(pmd));
+	in_time = !poll_state_synchronize_rcu(gp);
+
+	KUNIT_EXPECT_EQ(test, freed, 1);
+	KUNIT_EXPECT_TRUE(test, pmd_none(*pmd));
+	if (in_time) {
+		KUNIT_EXPECT_EQ(test, pte_refs, 2);
+		KUNIT_EXPECT_EQ(test, pmd_refs, 2);
+	}
+	rcu_barrier();
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(pte)), 1);
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(pmd)), with_pmd ? 1 : 2);
+
+	if (!with_pmd)
+		pmd_free(&init_mm, pmd);
+	put_page(virt_to_page(pmd));
+	put_page(virt_to_page(pte));
+	free_page((unsigned long)pud);
+	return in_time;
+}
+
+static void pv_tlb_kernel_tables_test(struct kunit *test)
+{
+	int with_pmd, tries;
+
+	for (with_pmd = 0; with_pmd < 2; with_pmd++) {
+		for (tries = 0; tries < 100; tries++) {
+			if (pv_tlb_free_kernel_tables(test, with_pmd))
+				break;
+		}
+		KUNIT_EXPECT_LT_MSG(test, tries, 100,
+				    "grace periods always over, pmd %d",
+				    with_pmd);
+	}
+}
+
 static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE_PARAM(pv_tlb_range_test, pv_tlb_range_case_gen_params),
 	KUNIT_CASE(pv_tlb_random_range_test),
@@ -917,6 +983,7 @@ static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE_PARAM(pv_tlb_offline_state_test, pv_tlb_state_gen_params),
 	KUNIT_CASE(pv_tlb_caller_test),
 	KUNIT_CASE(pv_tlb_caller_entries_test),
+	KUNIT_CASE(pv_tlb_kernel_tables_test),
 	{}
 };
 
