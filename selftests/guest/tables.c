@@ -14,9 +14,10 @@
  * the event csd_queue_cpu names each function that was sent, here with the
  * stacks it was sent from. Judged are the broadcast for walkers and the flush
  * of user translations. Everything else that the kernel sends meanwhile (its
- * own translations, the scheduler, RCU) is printed with its owner and not
- * judged; an interrupt that no event explains counts as a failure, and so does a
- * function without an owner that comes with half of the operations or more.
+ * own translations, the scheduler, RCU) is printed with its owner. An interrupt
+ * that no event explains counts as a failure, and so does a function that comes
+ * with half of the operations or more and is not the scheduler's: whoever it
+ * belongs to, the operation is what sends it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +81,7 @@
 struct counts {
 	uint64_t tlb, cal;
 	uint64_t walkers, flushes, others;	/* calls by what they are for */
-	uint64_t most_unknown;	/* of a function among these that has no owner here */
+	uint64_t most_alike;	/* of a function among these that may not come often */
 };
 
 /* What an operation did. */
@@ -114,17 +115,18 @@ struct setting {
 
 static const struct owner {
 	const char *func, *name;
+	bool often;		/* may come with each operation */
 } owners[] = {
-	{ "tlb_remove_table_smp_sync", "wait for lockless walkers, mm/mmu_gather.c" },
-	{ "flush_tlb_func", "user translations, arch/x86/mm/tlb.c" },
-	{ "do_kernel_range_flush", "kernel translations, arch/x86/mm/tlb.c" },
-	{ "do_flush_tlb_all", "kernel translations, arch/x86/mm/tlb.c" },
-	{ "sched_ttwu_pending", "scheduler: a wakeup" },
-	{ "nohz_csd_func", "scheduler: balancing" },
-	{ "rcu_exp_handler", "RCU: expedited grace period" },
-	{ "rcu_barrier_handler", "RCU: barrier" },
-	{ "do_sync_core", "kernel text, arch/x86/kernel/alternative.c" },
-	{ "drop_mm_ref_this_cpu", "Xen: unpin an mm, arch/x86/xen/mmu_pv.c" },
+	{ "tlb_remove_table_smp_sync", "wait for lockless walkers, mm/mmu_gather.c", false },
+	{ "flush_tlb_func", "user translations, arch/x86/mm/tlb.c", false },
+	{ "do_kernel_range_flush", "kernel translations, arch/x86/mm/tlb.c", false },
+	{ "do_flush_tlb_all", "kernel translations, arch/x86/mm/tlb.c", false },
+	{ "sched_ttwu_pending", "scheduler: a wakeup", true },
+	{ "nohz_csd_func", "scheduler: balancing", true },
+	{ "rcu_exp_handler", "RCU: expedited grace period", false },
+	{ "rcu_barrier_handler", "RCU: barrier", false },
+	{ "do_sync_core", "kernel text, arch/x86/kernel/alternative.c", false },
+	{ "drop_mm_ref_this_cpu", "Xen: unpin an mm, arch/x86/xen/mmu_pv.c", true },
 };
 
 static struct call calls[MAX_CALLS];
@@ -254,34 +256,34 @@ static void read_calls(const char *name)
 	fclose(file);
 }
 
-static const char *owner_of(const char *func)
+static const struct owner *owner_of(const char *func)
 {
+	static const struct owner unknown = { .name = "of whom, see its stack" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(owners); i++)
 		if (!strcmp(owners[i].func, func))
-			return owners[i].name;
-	return NULL;
+			return &owners[i];
+	return &unknown;
 }
 
 static void sum_calls(struct counts *c, const char *name)
 {
+	const struct owner *owner;
 	const struct call *call;
-	const char *owner;
 
 	for (call = calls; call < calls + nr_calls; call++) {
 		owner = owner_of(call->func);
 		ksft_print_msg("%s: %" PRIu64 " calls of %s (%s)\n", name,
-			       call->hits, call->func,
-			       owner ? owner : "of whom, see its stack");
-		if (!owner && call->hits > c->most_unknown)
-			c->most_unknown = call->hits;
+			       call->hits, call->func, owner->name);
 		if (!strcmp(call->func, "tlb_remove_table_smp_sync"))
 			c->walkers += call->hits;
 		else if (!strcmp(call->func, "flush_tlb_func"))
 			c->flushes += call->hits;
 		else
 			c->others += call->hits;
+		if (!owner->often && call->hits > c->most_alike)
+			c->most_alike = call->hits;
 	}
 }
 
@@ -747,11 +749,11 @@ static void count(const struct op *op, uint64_t n, struct outcome *o,
 		       c->cal, c->walkers, c->flushes, c->others);
 }
 
-/* A function that nobody here knows may not come with each operation. */
+/* What comes with each operation comes from it, also if its name says otherwise. */
 static bool no_interrupts(const struct counts *c, uint64_t done)
 {
 	return !c->tlb && !c->walkers && !c->flushes && c->cal <= c->others &&
-	       c->most_unknown * 2 < done;
+	       c->most_alike * 2 < done;
 }
 
 static bool is_right(const struct outcome *o, uint64_t n, const struct counts *c)
@@ -787,9 +789,10 @@ static const char help[] =
 "Usage: tables [-n TIMES] [-R ROUNDS] [-k OP] [--alone | --expect-ipi]\n"
 "Takes page tables out of use in several ways while threads of this process run\n"
 "on all other CPUs, and fails when one was interrupted for it: for lockless\n"
-"walkers of page tables or to flush user translations. Other calls between CPUs\n"
-"are printed, not judged; all with the stacks they came from. Each operation is\n"
-"the lab's interval 'tables.OP'. Prints KTAP.\n"
+"walkers of page tables, to flush user translations, or by anything that comes\n"
+"with every other operation. Other calls between CPUs are printed, not judged;\n"
+"all with the stacks they came from. Each operation is the lab's interval\n"
+"'tables.OP'. Prints KTAP.\n"
 "  -n TIMES      how often (each operation has its own number), not zap-rounds\n"
 "  -R ROUNDS     of zap-rounds (2000)\n"
 "  -k OP         only operations whose name matches this shell pattern:\n"
