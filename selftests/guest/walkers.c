@@ -523,6 +523,7 @@ struct directed {
 #define NEEDS_HUGETLB	1
 #define NEEDS_FAULTS	2
 #define NEEDS_DISK	4
+#define NEEDS_COLLAPSE	8
 
 /* What the walk of the current case may return. */
 static uint64_t right_tag;
@@ -635,7 +636,7 @@ static enum verdict one_round(const struct directed *d)
 	right_tag = 0;
 	may_fault = false;
 	d->prepare();
-	if (!drain_lru())
+	if (d->needs & NEEDS_COLLAPSE && !drain_lru())
 		in_trouble_errno("MADV_COLLAPSE, to drain");
 	reached = drive(d);
 	print_walk(d, reached);
@@ -662,8 +663,6 @@ static const char *directed_obstacle(void)
 		return "a second CPU is needed";
 	if (access(PVTLB_ENABLED, R_OK) || !read_number(PVTLB_ENABLED))
 		return "flushes are interrupts here, and would wait for the walk";
-	if (!drain_lru())
-		return no_collapse;
 	return NULL;
 }
 
@@ -671,17 +670,25 @@ static const char *hugetlb_obstacle(void);
 static const char *faults_obstacle(void);
 static const char *disk_obstacle(void);
 
-static const char *obstacle(const struct directed *d)
+/* Why there is not what the case needs, NEEDS_*, or NULL. */
+static const char *unmet(unsigned int needs)
 {
-	const char *why = directed_obstacle();
+	const char *why = NULL;
 
-	if (!why && d->needs & NEEDS_HUGETLB)
+	if (needs & NEEDS_COLLAPSE && !drain_lru())
+		why = no_collapse;
+	if (!why && needs & NEEDS_HUGETLB)
 		why = hugetlb_obstacle();
-	if (!why && d->needs & NEEDS_FAULTS)
+	if (!why && needs & NEEDS_FAULTS)
 		why = faults_obstacle();
-	if (!why && d->needs & NEEDS_DISK)
+	if (!why && needs & NEEDS_DISK)
 		why = disk_obstacle();
 	return why;
+}
+
+static const char *obstacle(const struct directed *d)
+{
+	return directed_obstacle() ?: unmet(d->needs);
 }
 
 /* The case that failed, after which the kernel may not survive another one. */
@@ -1336,27 +1343,28 @@ static const struct directed directed[] = {
 	{ "collapse-free-trap",
 	  {{ PMD, trap_collapse }, { REFERENCE, trap_to_table },
 	   { PMD_AGAIN, trap_collapse }, { LEAF_AGAIN, trap_to_table }},
-	  prepare_trap, unmap_arena, NULL, BY_VMSPLICE, 0 },
+	  prepare_trap, unmap_arena, NULL, BY_VMSPLICE, NEEDS_COLLAPSE },
 	{ "collapse-deposit",
 	  {{ PMD, to_b }, { REFERENCE, to_a }, { PMD_AGAIN, to_b_again },
 	   { LEAF_AGAIN, to_a }}, prepare_deposit, unmap_arena, NULL,
-	  BY_VMSPLICE, 0 },
+	  BY_VMSPLICE, NEEDS_COLLAPSE },
 	{ "collapse-deposit-last",	/* the last look at the pmd is missing */
 	  {{ PMD, to_b }, { REFERENCE, to_a }, { PMD_AGAIN, to_b_again }},
-	  prepare_deposit, unmap_arena, NULL, BY_VMSPLICE, 0 },
+	  prepare_deposit, unmap_arena, NULL, BY_VMSPLICE, NEEDS_COLLAPSE },
 	{ "collapse-deposit-first",	/* there is a last one only */
 	  {{ PMD, to_b }, { LEAF_AGAIN, to_a }}, prepare_deposit, unmap_arena,
-	  NULL, BY_VMSPLICE, 0 },
+	  NULL, BY_VMSPLICE, NEEDS_COLLAPSE },
 	{ "collapse-deposit-none",	/* there is none at all */
-	  {{ PMD, to_b }}, prepare_deposit, unmap_arena, NULL, BY_VMSPLICE, 0 },
+	  {{ PMD, to_b }}, prepare_deposit, unmap_arena, NULL, BY_VMSPLICE,
+	  NEEDS_COLLAPSE },
 	{ "collapse-copy-pte", {{ PTE, do_collapse }}, prepare_collapse, unmap_arena,
-	  data_arrived, BY_DIRECT_READ, NEEDS_DISK },
+	  data_arrived, BY_DIRECT_READ, NEEDS_DISK | NEEDS_COLLAPSE },
 	{ "collapse-copy-reference", {{ REFERENCE, try_collapse }}, prepare_collapse,
-	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK },
+	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK | NEEDS_COLLAPSE },
 	{ "collapse-copy-pmd", {{ PMD_AGAIN, try_collapse }}, prepare_collapse,
-	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK },
+	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK | NEEDS_COLLAPSE },
 	{ "collapse-copy-pinned", {{ PUD_AGAIN, try_collapse }}, prepare_collapse,
-	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK },
+	  unmap_arena, data_arrived, BY_DIRECT_READ, NEEDS_DISK | NEEDS_COLLAPSE },
 	{ "unshare-munmap-leaf", {{ PUD, munmap_leaf }}, prepare_unshare,
 	  clean_unshare, NULL, BY_VMSPLICE, NEEDS_HUGETLB },
 	{ "unshare-munmap-table", {{ PUD, munmap_table }}, prepare_unshare,
@@ -1382,7 +1390,7 @@ static const struct directed directed[] = {
 	{ "batch-fallback-pmd", {{ PUD, do_munmap_without_memory }},
 	  prepare_fallback, clean_nothing, NULL, BY_VMSPLICE, NEEDS_FAULTS },
 	{ "collapse-free", {{ PMD, do_collapse }}, prepare_collapse, unmap_arena,
-	  NULL, BY_VMSPLICE, 0 },
+	  NULL, BY_VMSPLICE, NEEDS_COLLAPSE },
 };
 
 /*
@@ -1660,7 +1668,8 @@ static const struct order_test order_tests[] = {
 	{ "flush-order-many", prepare_many, act_many, MANY_TABLES, 0 },
 	{ "flush-order-fallback", prepare_order_fallback, act_fallback, 1,
 	  NEEDS_FAULTS },
-	{ "flush-order-collapse", prepare_collapse, act_collapse, 0, 0 },
+	{ "flush-order-collapse", prepare_collapse, act_collapse, 0,
+	  NEEDS_COLLAPSE },
 };
 
 static bool order_is_right(const struct order_test *t, const struct calls *c)
@@ -1675,11 +1684,10 @@ static bool order_is_right(const struct order_test *t, const struct calls *c)
 
 static void test_order(const struct order_test *t)
 {
-	const char *why = t->needs & NEEDS_FAULTS ? faults_obstacle() : NULL;
+	const char *why = unmet(t->needs) ?: set_up_trace();
 	bool is_series = !access(PVTLB_ENABLED, R_OK);
 	static struct calls c;
 
-	why = why ?: set_up_trace();
 	if (why) {
 		ksft_test_result_skip("%s: %s\n", t->name, why);
 		return;
@@ -2176,8 +2184,8 @@ static void *run_storm_thread(void *arg)
 }
 
 /*
- * Those that walk on the odd CPUs, those that change on the even ones: a walk
- * that stops must not stop the change, and then only another CPU can make it.
+ * Those that change on the first half of the CPUs, those that walk on the rest: a
+ * walk that stops must not stop the change, and then only another CPU can make it.
  */
 static struct thread storm_threads[16];
 static unsigned int nr_walks, nr_storm_threads;
@@ -2186,11 +2194,15 @@ static void add_thread(void (*run)(uint64_t *seed), bool walks)
 {
 	struct thread *t = &storm_threads[nr_storm_threads++];
 	unsigned int half = nr_cpus / 2, n = walks ? nr_walks++ :
-		nr_storm_threads - nr_walks;
+		nr_storm_threads - nr_walks - 1;
 
 	t->run = run;
 	t->seed = nr_storm_threads;
-	t->cpu = half ? cpus[n % half * 2 + walks] : cpus[0];
+	if (!half)
+		t->cpu = cpus[0];
+	else
+		t->cpu = walks ? cpus[half + n % (nr_cpus - half)] :
+				 cpus[n % half];
 	errno = pthread_create(&t->thread, NULL, run_storm_thread, t);
 	must(!errno, "pthread_create");
 }
