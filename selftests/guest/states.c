@@ -39,7 +39,7 @@
 #define STORM_PAUSE_US	2000
 #define MAX_THREADS	(2 * MAX_CPUS)
 
-/* Seconds of the guest; an emulated one needs a tenth of them. */
+/* Seconds of the guest; an emulated one needs a tenth of them. @slower times that. */
 #define JUDGE_LIMIT	150
 #define STORM_LIMIT	20
 #define START_LIMIT	20
@@ -61,7 +61,7 @@ struct state {
 
 static int cpus[MAX_CPUS];
 static unsigned int nr_cpus;
-static uint64_t times;
+static uint64_t times, slower = 1;
 static int hot_cpu = -1;
 static const char *more_args = "";
 
@@ -209,7 +209,7 @@ static bool is_alive(pid_t pid)
 /* Until @pid has a thread on each CPU: then no thread binds itself any more. */
 static void await_bound(pid_t pid, const int *list, unsigned int nr)
 {
-	uint64_t end = now_ns() + START_LIMIT * NSEC_PER_SEC;
+	uint64_t end = now_ns() + slower * START_LIMIT * NSEC_PER_SEC;
 	pid_t tids[MAX_THREADS];
 	unsigned int i, bound;
 
@@ -342,7 +342,7 @@ static uint64_t storm_calls(void)
 /* Does every thread of it still replace pages? */
 static bool storm_goes_on(void)
 {
-	uint64_t end = now_ns() + STORM_LIMIT * NSEC_PER_SEC;
+	uint64_t end = now_ns() + slower * STORM_LIMIT * NSEC_PER_SEC;
 	uint64_t before[MAX_CPUS];
 	unsigned int i;
 
@@ -448,7 +448,7 @@ static void read_judge(bool show)
 static bool judge_ended(void)
 {
 	uint64_t took = now_ns() - judge.began;
-	bool hangs = took > JUDGE_LIMIT * NSEC_PER_SEC;
+	bool hangs = took > slower * JUDGE_LIMIT * NSEC_PER_SEC;
 	int status;
 
 	if (hangs)
@@ -460,7 +460,8 @@ static bool judge_ended(void)
 	if (took > judge.longest)
 		judge.longest = took;
 	if (hangs)
-		ksft_print_msg("stale does not end within %d s\n", JUDGE_LIMIT);
+		ksft_print_msg("stale does not end within %" PRIu64 " s\n",
+			       slower * JUDGE_LIMIT);
 	else if (status)
 		ksft_print_msg("stale ended with status 0x%x\n", status);
 	read_judge(hangs || status);
@@ -906,7 +907,8 @@ static const struct state states[] = {
 };
 
 static const char help[] =
-"Usage: states [-n TIMES] [-c CPU] [-a ARGS] [-r ROUNDS] [-k CASE] STATE\n"
+"Usage: states [-n TIMES] [-c CPU] [-a ARGS] [-r ROUNDS] [-k CASE]\n"
+"              [-s FACTOR] STATE\n"
 "Changes the state of this machine while processes replace pages on all CPUs,\n"
 "and fails when a CPU uses a translation that was replaced. Prints KTAP.\n"
 "  hotplug    CPU off and on\n"
@@ -923,6 +925,7 @@ static const char help[] =
 "  -r ROUNDS, -k CASE\n"
 "             what the program stale does, which lies in the same directory:\n"
 "             its -n (8) and -k (those that replace one page)\n"
+"  -s FACTOR  how many times as long all may take, as in a kernel with KASAN\n"
 "Status: 0 pass, 1 fail, 4 not possible here, 64 wrong usage. Needs root.\n";
 
 static const struct state *find_state(const char *name)
@@ -942,7 +945,7 @@ int main(int argc, char **argv)
 
 	help_option(argc, argv, help);
 	nr_cpus = allowed_cpus(cpus);
-	while ((c = getopt(argc, argv, "+:n:c:a:r:k:")) != -1) {
+	while ((c = getopt(argc, argv, "+:n:c:a:r:k:s:")) != -1) {
 		switch (c) {
 		case 'n':
 			times = parse_number("-n", optarg, 1, 1000000);
@@ -959,6 +962,9 @@ int main(int argc, char **argv)
 		case 'k':
 			judge.args[4] = optarg;
 			judge.args[5] = NULL;
+			break;
+		case 's':
+			slower = parse_number("-s", optarg, 1, 100);
 			break;
 		default:
 			bad_option(c, argv);

@@ -108,17 +108,18 @@ case ${1-} in
 hotplug | suspend | hibernate | kexec | crash | panic) state=$1; shift ;;
 *) usage_error "'${1-}' is no state" ;;
 esac
-kernel='' options=() append=''
+kernel='' options=() append='' slower=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) help_text; exit ;;
 	--run | --json | --out) usage_error "$1 is not for you to choose" ;;
 	--) shift; break ;;
-	--kernel | --append)
+	--kernel | --append | --slower)
 		[ $# -gt 1 ] || usage_error "$1 needs a value"
 		case $1 in
 		--kernel) kernel=$2 options+=("$1" "$2") ;;
 		--append) append=$2 ;;
+		--slower) slower=(-s "$2") options+=("$1" "$2") ;;
 		esac
 		shift
 		;;
@@ -137,6 +138,6 @@ make_files
 status=0
 "$boot" "${options[@]}" --append "$append $(extra_parameters)" --out "$out" \
 	--json "$work/result.json" --files "$work/files" \
-	--run /lab/bin/states "$@" "$state" || status=$?
+	--run /lab/bin/states "${slower[@]}" "$@" "$state" || status=$?
 [ -s "$work/result.json" ] || exit $status
 judge $status
