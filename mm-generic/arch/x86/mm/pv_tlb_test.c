@@ -8,10 +8,13 @@
 #include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/gfp.h>
+#include <linux/hardirq.h>
 #include <linux/jiffies.h>
+#include <linux/jump_label.h>
 #include <linux/kthread.h>
 #include <linux/math.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
@@ -21,6 +24,7 @@
 
 #include <asm/mmu_context.h>
 #include <asm/pgalloc.h>
+#include <asm/pv_tlb_soft_host.h>
 
 #define PV_TLB_SEED	20170803
 #define PV_TLB_CASES	200000
@@ -325,13 +329,46 @@ static bool pv_tlb_remap_turn(struct pv_tlb_remap *r, unsigned long turn,
 	return true;
 }
 
-/* Is the kernel's half flushed on a CPU that is busy there? */
+static unsigned long pv_tlb_interrupts(int cpu)
+{
+	const irq_cpustat_t *stat = per_cpu_ptr(&irq_stat, cpu);
+
+	return READ_ONCE(stat->irq_call_count) + READ_ONCE(stat->irq_tlb_count);
+}
+
+static unsigned long pv_tlb_hypercalls(void)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pv_tlb_counters, cpu).hypercalls);
+
+	return sum;
+}
+
+/*
+ * Is a flush of one other CPU a hypercall here, and not an interrupt? The software
+ * host interrupts.
+ */
+static bool pv_tlb_flushes_by_call(void)
+{
+	return pv_tlb_is_registered() && static_key_enabled(&pv_tlb_enabled) &&
+	       pv_tlb_limits.min_targets <= 1 &&
+	       !pv_tlb_soft_host(PV_TLB_SOFT_HYPERV) &&
+	       !pv_tlb_soft_host(PV_TLB_SOFT_XEN_PV);
+}
+
+/*
+ * Is the kernel's half flushed on a CPU that is busy there? By a hypercall, and then
+ * without an interrupt; or by an interrupt, which shows that the test sees them.
+ */
 static void pv_tlb_remap_test(struct kunit *test)
 {
 	int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	unsigned long turn, calls, interrupts;
 	struct pv_tlb_remap *r;
 	struct task_struct *reader;
-	unsigned long turn;
 	bool alive = true;
 
 	if (cpu >= nr_cpu_ids)
@@ -349,8 +386,14 @@ static void pv_tlb_remap_test(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
 	wake_up_process(reader);
 
+	static_branch_inc(&pv_tlb_counting);
+	calls = pv_tlb_hypercalls();
+	interrupts = pv_tlb_interrupts(cpu);
 	for (turn = 1; turn <= PV_TLB_REMAPS && alive; turn++)
 		alive = pv_tlb_remap_turn(r, turn, turn % 8);
+	calls = pv_tlb_hypercalls() - calls;
+	interrupts = pv_tlb_interrupts(cpu) - interrupts;
+	static_branch_dec(&pv_tlb_counting);
 
 	kthread_stop(reader);
 	vunmap(r->addr);
@@ -358,6 +401,14 @@ static void pv_tlb_remap_test(struct kunit *test)
 	__free_page(r->pages[1]);
 	KUNIT_EXPECT_TRUE_MSG(test, alive, "turn %lu is never seen", turn - 1);
 	KUNIT_EXPECT_EQ(test, r->stale, 0);
+	kunit_info(test, "%lu flushes, %lu hypercalls, %lu interrupts", turn - 1,
+		   calls, interrupts);
+	if (pv_tlb_flushes_by_call()) {
+		KUNIT_EXPECT_GE(test, calls, turn - 1);
+		KUNIT_EXPECT_LT(test, interrupts, (turn - 1) / 2);
+	} else {
+		KUNIT_EXPECT_GT(test, interrupts, (turn - 1) / 2);
+	}
 }
 
 static void pv_tlb_entries_test(struct kunit *test)
