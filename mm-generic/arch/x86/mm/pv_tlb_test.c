@@ -7,6 +7,7 @@
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/hardirq.h>
 #include <linux/jiffies.h>
@@ -17,6 +18,7 @@
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/prandom.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -267,7 +269,7 @@ static void pv_tlb_kernel_range_test(struct kunit *test)
 	}
 }
 
-#define PV_TLB_REMAPS	200
+#define PV_TLB_REMAPS	100	/* of each kind */
 
 /* One address, two pages in turn, each with the number of its turn in it. */
 struct pv_tlb_remap {
@@ -309,7 +311,7 @@ static bool pv_tlb_remap_turn(struct pv_tlb_remap *r, unsigned long turn,
 	struct page *page = r->pages[turn & 1];
 	unsigned long end = jiffies + 10 * HZ;
 
-	*(unsigned long *)page_address(page) = turn;
+	WRITE_ONCE(*(unsigned long *)page_address(page), turn);
 	set_pte(r->pte, mk_pte(page, PAGE_KERNEL));
 	if (range)
 		flush_tlb_kernel_range((unsigned long)r->addr,
@@ -336,43 +338,69 @@ static unsigned long pv_tlb_interrupts(int cpu)
 	return READ_ONCE(stat->irq_call_count) + READ_ONCE(stat->irq_tlb_count);
 }
 
-static unsigned long pv_tlb_hypercalls(void)
-{
-	unsigned long sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(pv_tlb_counters, cpu).hypercalls);
-
-	return sum;
-}
-
-/*
- * Is a flush of one other CPU a hypercall here, and not an interrupt? The software
- * host interrupts.
- */
+/* Are flushes of all CPUs hypercalls here, and not interrupts, as the software host's? */
 static bool pv_tlb_flushes_by_call(void)
 {
 	return pv_tlb_is_registered() && static_key_enabled(&pv_tlb_enabled) &&
-	       pv_tlb_limits.min_targets <= 1 &&
+	       pv_tlb_limits.min_targets < num_online_cpus() &&
 	       !pv_tlb_soft_host(PV_TLB_SOFT_HYPERV) &&
 	       !pv_tlb_soft_host(PV_TLB_SOFT_XEN_PV);
 }
 
 /*
- * Is the kernel's half flushed on a CPU that is busy there? By a hypercall, and then
- * without an interrupt; or by an interrupt, which shows that the test sees them.
+ * Some turns, of flushes that are all ranges or all of everything. None interrupts
+ * @cpu if it is a hypercall, and each does if not, which shows that the test sees it.
+ * Half of them: others may interrupt it too, and it may find out without.
  */
+static bool pv_tlb_remap_turns(struct kunit *test, struct pv_tlb_remap *r, int cpu,
+			       bool range)
+{
+	unsigned long interrupts = pv_tlb_interrupts(cpu);
+	unsigned long end = r->flushed + PV_TLB_REMAPS;
+
+	while (r->flushed < end) {
+		if (!pv_tlb_remap_turn(r, r->flushed + 1, range)) {
+			KUNIT_FAIL(test, "turn %lu is never seen", r->flushed);
+			return false;
+		}
+	}
+
+	interrupts = pv_tlb_interrupts(cpu) - interrupts;
+	kunit_info(test, "%d flushes, %lu interrupts", PV_TLB_REMAPS, interrupts);
+	if (pv_tlb_flushes_by_call())
+		KUNIT_EXPECT_LT(test, interrupts, PV_TLB_REMAPS / 2);
+	else
+		KUNIT_EXPECT_GT(test, interrupts, PV_TLB_REMAPS / 2);
+
+	return true;
+}
+
+static void pv_tlb_remap_under_reader(struct kunit *test, struct pv_tlb_remap *r,
+				      int cpu)
+{
+	struct task_struct *reader;
+
+	reader = kthread_run_on_cpu(pv_tlb_remap_reader, r, cpu, "pv_tlb_test/%u");
+	if (IS_ERR(reader)) {
+		KUNIT_FAIL(test, "no thread: %ld", PTR_ERR(reader));
+		return;
+	}
+
+	/* The first turn ends when the reader runs. */
+	if (!pv_tlb_remap_turn(r, 1, true))
+		KUNIT_FAIL(test, "the reader does not run");
+	else if (pv_tlb_remap_turns(test, r, cpu, true))
+		pv_tlb_remap_turns(test, r, cpu, false);
+	kthread_stop(reader);
+	KUNIT_EXPECT_EQ(test, r->stale, 0);
+}
+
+/* Is the kernel's half flushed on a CPU that is busy there, and how? */
 static void pv_tlb_remap_test(struct kunit *test)
 {
-	int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
-	unsigned long turn, calls, interrupts;
 	struct pv_tlb_remap *r;
-	struct task_struct *reader;
-	bool alive = true;
+	int cpu;
 
-	if (cpu >= nr_cpu_ids)
-		kunit_skip(test, "needs 2 CPUs");
 	r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	r->pages[0] = alloc_page(GFP_KERNEL | __GFP_ZERO);
@@ -381,34 +409,21 @@ static void pv_tlb_remap_test(struct kunit *test)
 	r->addr = vmap(r->pages, 1, VM_MAP, PAGE_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, r->addr);
 	r->pte = virt_to_kpte((unsigned long)r->addr);
-	reader = kthread_create_on_cpu(pv_tlb_remap_reader, r, cpu,
-				       "pv_tlb_test/%u");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
-	wake_up_process(reader);
 
-	static_branch_inc(&pv_tlb_counting);
-	calls = pv_tlb_hypercalls();
-	interrupts = pv_tlb_interrupts(cpu);
-	for (turn = 1; turn <= PV_TLB_REMAPS && alive; turn++)
-		alive = pv_tlb_remap_turn(r, turn, turn % 8);
-	calls = pv_tlb_hypercalls() - calls;
-	interrupts = pv_tlb_interrupts(cpu) - interrupts;
-	static_branch_dec(&pv_tlb_counting);
+	/* The reader is to stay on its CPU, and the flushes are to come from another. */
+	cpu_hotplug_disable();
+	migrate_disable();
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (cpu < nr_cpu_ids)
+		pv_tlb_remap_under_reader(test, r, cpu);
+	migrate_enable();
+	cpu_hotplug_enable();
 
-	kthread_stop(reader);
 	vunmap(r->addr);
 	__free_page(r->pages[0]);
 	__free_page(r->pages[1]);
-	KUNIT_EXPECT_TRUE_MSG(test, alive, "turn %lu is never seen", turn - 1);
-	KUNIT_EXPECT_EQ(test, r->stale, 0);
-	kunit_info(test, "%lu flushes, %lu hypercalls, %lu interrupts", turn - 1,
-		   calls, interrupts);
-	if (pv_tlb_flushes_by_call()) {
-		KUNIT_EXPECT_GE(test, calls, turn - 1);
-		KUNIT_EXPECT_LT(test, interrupts, (turn - 1) / 2);
-	} else {
-		KUNIT_EXPECT_GT(test, interrupts, (turn - 1) / 2);
-	}
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs 2 CPUs");
 }
 
 static void pv_tlb_entries_test(struct kunit *test)
