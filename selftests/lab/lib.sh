@@ -10,11 +10,12 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 	export LC_ALL=C
 }
 
-# One line that says what is wrong and what to do; status 1.
+# One line that says what is wrong and what to do; status 1, unless a script passes
+# on those of other programs and has one of its own.
 die()
 {
 	printf '%s: %s\n' "$me" "$*" >&2
-	exit 1
+	exit "${die_status:-1}"
 }
 
 # The same for a wrong command line; status 64 (EX_USAGE).
