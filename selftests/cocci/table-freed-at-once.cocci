@@ -16,7 +16,7 @@
 //
 // Tokens: (pmd|pud|p4d)_(pgtable|page|page_vaddr)\(|huge_withdraw|(pte_offset_kernel|pmd_offset|pud_offset|p4d_offset)\(|rcu_head
 // Tokens: free_pages?\(|pagetable_free|free_pagetable|(pte|pmd|pud|p4d|pgd)_free|tlb_remove_table|free_page_and_swap_cache
-// Mutants: old-table-freed-at-once single-table-freed-at-once
+// Mutants: kernel-tables-freed-at-once old-table-freed-at-once single-table-freed-at-once
 
 @initialize:python@
 @@

@@ -607,8 +607,11 @@ static void hotplug(void)
 #define PM_TEST		"/sys/power/pm_test"
 #define PM_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
 #define WAKE_ALARM	"/sys/class/rtc/rtc0/wakealarm"
-/* Far more than the way down takes: past that nothing would wake it up. */
-#define SLEEP_SECONDS	"+8"
+/*
+ * Far more than the way down takes: past that nothing would wake it up. @slower
+ * times that.
+ */
+#define SLEEP_SECONDS	8
 
 static void need_word(const char *path, const char *word)
 {
@@ -621,8 +624,11 @@ static void need_word(const char *path, const char *word)
 
 static void set_alarm(void)
 {
+	char text[32];
+
+	snprintf(text, sizeof(text), "+%" PRIu64, slower * SLEEP_SECONDS);
 	write_text(WAKE_ALARM, "0");
-	must_write(WAKE_ALARM, SLEEP_SECONDS);
+	must_write(WAKE_ALARM, text);
 }
 
 /*

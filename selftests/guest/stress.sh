@@ -29,14 +29,15 @@ esac
 [ $# -gt 0 ] || usage_error "no options for boot"
 need stress-ng
 
-without=bad-altstack,bigheap,physpage,shm-sysv,swap,vm-rw,watchdog
-nr=$(stress-ng --class 'vm?' 2>&1 | sed -n "s/^class 'vm' stressors: //p" | wc -w)
-nr=$((nr - $(tr , '\n' <<<"$without" | wc -l)))
+stressors=(--class vm --sequential 2 --exclude
+	"bad-altstack,bigheap,physpage,shm-sysv,swap,vm-rw,watchdog")
+# Without those that this stress-ng leaves out by itself.
+nr=$(stress-ng "${stressors[@]}" --dry-run 2>&1 |
+	sed -n 's/.*dispatching hogs: //p' | wc -w) || true
+nr=$((nr / 2))
 [ "$nr" -gt 0 ] || die "this stress-ng has no stressors of the class vm"
-each=$((seconds / nr))
-[ "$each" -gt 0 ] || usage_error "$seconds seconds are too few for $nr stressors"
+each=$(((seconds + nr - 1) / nr))
 say "$nr stressors, $each seconds each"
 exec "$top/selftests/lab/boot" --mem 2048 --timeout $((3 * seconds + 300)) "$@" \
-	--run "$(command -v stress-ng)" --class vm --exclude "$without" \
-	--sequential 2 --timeout "${each}s" --verify --oomable --temp-path /tmp \
-	--metrics-brief
+	--run "$(command -v stress-ng)" "${stressors[@]}" --timeout "${each}s" \
+	--verify --oomable --temp-path /tmp --metrics-brief
