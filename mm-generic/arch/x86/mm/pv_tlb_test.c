@@ -5,9 +5,11 @@
  * No backend is needed, and none that there is gets to see anything of this.
  */
 #include <kunit/test.h>
+#include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/hardirq.h>
 #include <linux/jiffies.h>
@@ -22,6 +24,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/smp.h>
 #include <linux/vmalloc.h>
 
 #include <asm/mmu_context.h>
@@ -1035,6 +1038,122 @@ static void pv_tlb_kernel_tables_test(struct kunit *test)
 	}
 }
 
+/* A page of the vmalloc area, the table that leads to it, and what replaces both. */
+struct pv_tlb_vmap {
+	void			*area;
+	const unsigned long	*addr;
+	pmd_t			*pmd;
+	struct page		*page, *new_page;
+	struct page		*table;
+	pte_t			*new_table;
+	unsigned long		value;		/* what another CPU reads there */
+	bool			watched;	/* it waits for the table to go */
+	bool			watch_ended;
+	bool			freed_early;
+};
+
+static void pv_tlb_vmap_read(void *data)
+{
+	struct pv_tlb_vmap *v = data;
+
+	v->value = READ_ONCE(*v->addr);
+}
+
+/*
+ * For the end of this, every flush by interrupt has to wait. So as long as it goes on,
+ * the table must not be given to RCU. A hypercall does not wait.
+ */
+static void pv_tlb_vmap_watch(void *data)
+{
+	struct pv_tlb_vmap *v = data;
+	void *before = v->table->rcu_head.func;
+	unsigned int us;
+
+	pv_tlb_vmap_read(v);
+	/* After the read: pairs with pv_tlb_vmap_free(). */
+	smp_store_release(&v->watched, true);
+	for (us = 0; us < USEC_PER_SEC && !pmd_none(pmdp_get(v->pmd)); us += 5)
+		udelay(5);
+	mdelay(2);
+	/* A race in a kernel that frees it too early, which is then found out. */
+	v->freed_early = data_race(v->table->rcu_head.func != before);
+	/* After that look: pairs with pv_tlb_vmap_free(). */
+	smp_store_release(&v->watch_ended, true);
+}
+
+static void pv_tlb_vmap_free(struct pv_tlb_vmap *v, int cpu)
+{
+	smp_call_function_single(cpu, pv_tlb_vmap_watch, v, false);
+	/* The table goes after it was used there: pairs with pv_tlb_vmap_watch(). */
+	while (!smp_load_acquire(&v->watched))
+		cpu_relax();
+	pmd_free_pte_page(v->pmd, (unsigned long)v->addr);
+	/* Before what was seen there is used: pairs with pv_tlb_vmap_watch(). */
+	while (!smp_load_acquire(&v->watch_ended))
+		cpu_relax();
+}
+
+static void pv_tlb_vmap_init(struct kunit *test, struct pv_tlb_vmap *v)
+{
+	unsigned int i, nr = 2 * PTRS_PER_PTE;
+	struct page **pages = kunit_kcalloc(test, nr, sizeof(*pages), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	v->new_table = pte_alloc_one_kernel(&init_mm);
+	KUNIT_ASSERT_NOT_NULL(test, v->new_table);
+	v->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, v->page);
+	v->new_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, v->new_page);
+	*(unsigned long *)page_address(v->page) = 1;
+	*(unsigned long *)page_address(v->new_page) = 2;
+	set_pte(v->new_table, mk_pte(v->new_page, PAGE_KERNEL));
+
+	for (i = 0; i < nr; i++)
+		pages[i] = v->page;
+	v->area = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, v->area);
+	/* A whole table that no other area has a part of. */
+	v->addr = PTR_ALIGN(v->area, PMD_SIZE);
+	v->pmd = pmd_off_k((unsigned long)v->addr);
+	v->table = pmd_page(*v->pmd);
+}
+
+/* Such a table takes its translations with it, and only then is freed. */
+static void pv_tlb_kernel_tables_order_test(struct kunit *test)
+{
+	struct pv_tlb_vmap *v;
+	unsigned long value = 0;
+	int cpu;
+
+	if (cpu_feature_enabled(X86_FEATURE_XENPV))
+		kunit_skip(test, "a Xen PV guest maps nothing big, and frees no tables");
+	v = kunit_kzalloc(test, sizeof(*v), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, v);
+	pv_tlb_vmap_init(test, v);
+
+	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
+	if (cpu < nr_cpu_ids) {
+		pv_tlb_vmap_free(v, cpu);
+		value = v->value;
+		pmd_populate_kernel(&init_mm, v->pmd, v->new_table);
+		smp_call_function_single(cpu, pv_tlb_vmap_read, v, true);
+	}
+	put_cpu();
+
+	vunmap(v->area);
+	__free_page(v->page);
+	__free_page(v->new_page);
+	if (cpu >= nr_cpu_ids) {
+		pte_free_kernel(&init_mm, v->new_table);
+		kunit_skip(test, "needs 2 CPUs");
+	}
+	KUNIT_EXPECT_EQ(test, value, 1);
+	KUNIT_EXPECT_EQ(test, v->value, 2);
+	if (!pv_tlb_flushes_by_call())
+		KUNIT_EXPECT_FALSE(test, v->freed_early);
+}
+
 static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE_PARAM(pv_tlb_range_test, pv_tlb_range_case_gen_params),
 	KUNIT_CASE(pv_tlb_random_range_test),
@@ -1050,6 +1169,7 @@ static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE(pv_tlb_caller_test),
 	KUNIT_CASE(pv_tlb_caller_entries_test),
 	KUNIT_CASE(pv_tlb_kernel_tables_test),
+	KUNIT_CASE(pv_tlb_kernel_tables_order_test),
 	{}
 };
 
