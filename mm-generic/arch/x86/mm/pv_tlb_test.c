@@ -26,6 +26,7 @@
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 
 #include <asm/mmu_context.h>
 #include <asm/pgalloc.h>
@@ -1038,6 +1039,63 @@ static void pv_tlb_kernel_tables_test(struct kunit *test)
 	}
 }
 
+/* How often @cpu executed INVLPG for the kernel, or what takes its place. */
+static unsigned long pv_tlb_invlpgs(int cpu)
+{
+#if defined(CONFIG_DEBUG_TLBFLUSH) && defined(CONFIG_VM_EVENT_COUNTERS)
+	return per_cpu(vm_event_states, cpu).event[NR_TLB_LOCAL_FLUSH_ONE];
+#else
+	return 0;
+#endif
+}
+
+/*
+ * When a table of tables goes, a host is told all that they led to. Where there is none,
+ * an INVLPG on each CPU is enough, and takes no other translations with it.
+ */
+static void pv_tlb_kernel_tables_range_test(struct kunit *test)
+{
+	bool counting = static_key_enabled(&pv_tlb_counting);
+	unsigned long full, invlpgs;
+	struct pv_tlb_counters *n;
+	pud_t *pud;
+	pmd_t *pmd;
+	int cpu;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "needs 2 CPUs");
+	if (!pv_tlb_flushes_by_call() &&
+	    (pv_tlb_is_registered() || !IS_ENABLED(CONFIG_DEBUG_TLBFLUSH) ||
+	     !IS_ENABLED(CONFIG_VM_EVENT_COUNTERS)))
+		kunit_skip(test, "neither hypercalls nor INVLPG are counted");
+	pud = (pud_t *)get_zeroed_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pud);
+	pmd = pmd_alloc_one(&init_mm, VMALLOC_START);
+	KUNIT_ASSERT_NOT_NULL(test, pmd);
+	set_pud(pud, __pud(__pa(pmd) | _KERNPG_TABLE));
+
+	if (!counting)
+		static_branch_enable(&pv_tlb_counting);
+	migrate_disable();
+	cpu = smp_processor_id();
+	n = per_cpu_ptr(&pv_tlb_counters, cpu);
+	full = READ_ONCE(n->full);
+	invlpgs = pv_tlb_invlpgs(cpu);
+	KUNIT_EXPECT_EQ(test, pud_free_pmd_page(pud, VMALLOC_START), 1);
+	full = READ_ONCE(n->full) - full;
+	invlpgs = pv_tlb_invlpgs(cpu) - invlpgs;
+	migrate_enable();
+	if (!counting)
+		static_branch_disable(&pv_tlb_counting);
+	free_page((unsigned long)pud);
+
+	kunit_info(test, "%lu full flushes, %lu INVLPG", full, invlpgs);
+	if (pv_tlb_flushes_by_call())
+		KUNIT_EXPECT_GE(test, full, 1);
+	else
+		KUNIT_EXPECT_GE(test, invlpgs, 1);
+}
+
 /* A page of the vmalloc area, the table that leads to it, and what replaces both. */
 struct pv_tlb_vmap {
 	void			*area;
@@ -1169,6 +1227,7 @@ static struct kunit_case pv_tlb_test_cases[] = {
 	KUNIT_CASE(pv_tlb_caller_test),
 	KUNIT_CASE(pv_tlb_caller_entries_test),
 	KUNIT_CASE(pv_tlb_kernel_tables_test),
+	KUNIT_CASE(pv_tlb_kernel_tables_range_test),
 	KUNIT_CASE(pv_tlb_kernel_tables_order_test),
 	{}
 };
