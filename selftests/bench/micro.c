@@ -45,6 +45,8 @@
 #define KB4		4096UL
 #define MB2		(2UL << 20)
 #define SETTLE_NS	5000000		/* until a CPU without work is halted */
+#define QUIET_LOOKS	20		/* in a row, SETTLE_NS apart */
+#define MOST_LOOKS	400
 #define RUN_READS	2000		/* of a thread that comes by */
 #define WARM_UP		8
 #define MAX_REPEAT	1000
@@ -296,6 +298,39 @@ static void settle(void)
 	struct timespec ts = { .tv_nsec = SETTLE_NS };
 
 	nanosleep(&ts, NULL);
+}
+
+/* How many tasks run or want to, this one included. */
+static unsigned int running_tasks(void)
+{
+	unsigned int n = 1;
+	char line[256];
+	FILE *f = fopen("/proc/stat", "r");
+
+	if (!f)
+		return n;
+	while (fgets(line, sizeof(line), f) &&
+	       sscanf(line, "procs_running %u", &n) != 1)
+		;
+	fclose(f);
+	return n;
+}
+
+/*
+ * A kernel that has just booted still works in threads of its own, for a tenth of
+ * a second and more. A CPU that runs one holds the mm lazily, and then no flush is
+ * for it.
+ */
+static void wait_for_others(void)
+{
+	unsigned int quiet = 0, looks;
+
+	for (looks = 0; quiet < QUIET_LOOKS && looks < MOST_LOOKS; looks++) {
+		settle();
+		quiet = running_tasks() == 1 ? quiet + 1 : 0;
+	}
+	if (quiet < QUIET_LOOKS)
+		puts("# other tasks do not stop running");
 }
 
 static void *run_always(void *arg)
@@ -604,6 +639,7 @@ int main(int argc, char **argv)
 	if (set.list)
 		return 0;
 	pin_to(cpus[0]);
+	wait_for_others();
 	puts("#tool\top\tsize\tpage\tstate\trounds\tflushes_per_round\tns_median\tns_mean");
 	all_rows(true);
 	return 0;
